@@ -1,0 +1,1 @@
+"""Our own reader folders and schemas, in the shape of a beacon's ImportProcedures tree."""

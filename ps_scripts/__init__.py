@@ -1,0 +1,1 @@
+"""The PowerShell scripts that travel with bridge."""
