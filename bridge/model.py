@@ -79,8 +79,8 @@ class Column:
     """One OutputSchema element: a column of the receiving table.
 
     ``type`` is the SQL type in lower case; ``length`` counts UTF-16 units (bytes for binary types), None
-    where the type has none or says max; ``precision``/``scale`` belong to decimal and numeric; ``prop`` is the
-    property of the emitted object that feeds the column.
+    where the type has none or says max; ``precision``/``scale`` belong to decimal and numeric; ``prop`` is
+    the property of the emitted object that feeds the column.
     """
 
     name: str
@@ -123,7 +123,7 @@ class Step:
     """One Reader element of a reader XML file.
 
     ``file`` is the reader XML's name, ``kind`` the local ``xsi:type``; ``method`` and ``columns`` are filled
-    for PowerShell SourceToTarget steps only. ``overridden_by`` names the file of the override tree it came from.
+    for PowerShell SourceToTarget steps only. ``overridden_by`` names the file of the override tree it is from.
     """
 
     file: str
@@ -244,6 +244,7 @@ class Talk:
 
 
 Say = Callable[[Talk], None]
+TokenSource = Callable[[Secret | None], Secret]  # the token that was rejected, if one was -> a good one
 
 
 @dataclass(frozen=True)
@@ -257,6 +258,7 @@ class Job:
     minutes: Minutes
     tolerate_errors: tuple[str, ...] = ()
     skip_patterns: tuple[str, ...] = ()
+    token: TokenSource | None = None  # for our own folders only
 
     @property
     def captures(self) -> Path:
@@ -278,7 +280,7 @@ class Bits:
 
 @dataclass(frozen=True, slots=True)
 class EngineFacts:
-    """Which engine collected, and on what."""
+    """Which engine collected, and on what; ``bits`` are its proofs of 32 bits."""
 
     name: str  # powershell | native | remote
     bits: Bits
