@@ -123,7 +123,7 @@ class Step:
     """One Reader element of a reader XML file.
 
     ``file`` is the reader XML's name, ``kind`` the local ``xsi:type``; ``method`` and ``columns`` are filled
-    for PowerShell SourceToTarget steps only. ``overridden_by`` names the file of the override tree it is from.
+    for PowerShell SourceToTarget steps only. ``overridden_by`` is the file it was overridden by.
     """
 
     file: str
