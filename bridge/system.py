@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Protocol
 
+import platformdirs
 import psutil
 import tenacity
 
@@ -123,6 +124,18 @@ def pe_machine(path: Path) -> int | None:
 def path_length_limit() -> int | None:
     """Return how many characters a path may have for Windows PowerShell 5.1; None: no such limit here."""
     return 240 if WINDOWS else None
+
+
+def default_state() -> Path:
+    """Return where state lies by default: ProgramData, elsewhere the user's state folder."""
+    if WINDOWS:
+        return program_data() / "beacon-bridge"
+    return platformdirs.user_state_path("beacon-bridge")
+
+
+def program_data() -> Path:
+    """Return the known folder ProgramData; elsewhere the folder that comes nearest."""
+    return platformdirs.site_data_path()
 
 
 # --- rights ---

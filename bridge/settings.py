@@ -1,0 +1,345 @@
+"""bridge.toml and the environment, read once into one frozen Settings; nothing else reads either."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
+
+from bridge.errors import SettingsError
+from bridge.model import Connection, Minutes, SecretReference
+
+CONFIG_VARIABLE = "BEACON_BRIDGE_CONFIG"
+SKIP_PATTERNS = (r"(?i)\bskip(ped|ping)?\b", r"(?i)not found")
+DEPRECATED = "Microsoft Office 365"
+CURRENT = "Microsoft 365"
+
+SaasManagement = Literal["yes", "no", "unknown"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything an administrator has said, checked.
+
+    ``environment`` is the process environment; it is not shown, because it can hold secrets.
+    """
+
+    file: Path | None
+    state: Path
+    root: Path | None
+    release: str | None
+    saas_management: SaasManagement
+    connections: Mapping[str, Connection]
+    warnings: tuple[str, ...]
+    environment: Mapping[str, str] = field(repr=False)
+
+    def connection(self, name: str) -> Connection:
+        """Return the connection of that name; SettingsError names the nearest one."""
+        if name in self.connections:
+            return self.connections[name]
+        raise SettingsError(
+            f"{self.file or 'the settings'}: there is no connection {name!r}.",
+            hint=_nearest(name, self.connections) or 'Add a [connections."NAME"] table to the file.',
+        )
+
+
+# --- the shape of the file ---
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("a text that is not blank")
+    return text
+
+
+def _pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"a regular expression ({error})") from error
+    return text
+
+
+def _reference(text: str) -> str:
+    where, colon, name = text.partition(":")
+    if not colon or where not in {"env", "stdin"} or not name:
+        raise ValueError('"env:NAME" or "stdin:NAME"')
+    return text
+
+
+def _release(text: str) -> str:
+    if not re.fullmatch(r"20\d\d R[1-9](\.\d+)?", text):
+        raise ValueError('a release such as "2024 R1"')
+    return text
+
+
+Text = Annotated[str, AfterValidator(_not_blank)]
+Pattern = Annotated[str, AfterValidator(_pattern)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class _Beacon(_Table):
+    root: Text | None = None
+    release: Annotated[str, AfterValidator(_release)] | None = None
+    saas_management: SaasManagement = "unknown"
+
+
+class _Bridge(_Table):
+    state: Text | None = None
+
+
+class _Secret(_Table):
+    secret: Annotated[str, AfterValidator(_reference)]
+
+
+def _text_or_secret(value: object) -> str:
+    return "secret" if isinstance(value, dict | _Secret) else "text"
+
+
+ParameterValue = Annotated[
+    Annotated[str, Tag("text")] | Annotated[_Secret, Tag("secret")], Discriminator(_text_or_secret)
+]
+
+
+class _Minutes(_Table):
+    step: Annotated[float, Field(ge=0)] = 120
+    run: Annotated[float, Field(ge=0)] = 600
+    silence: Annotated[float, Field(ge=0)] = 30
+
+
+class _Connection(_Table):
+    reader: Text
+    tenant: Text
+    engine: Literal["powershell", "native"] = "powershell"
+    deliver_to: Text | None = None
+    parameters: dict[str, ParameterValue] = {}
+    optional: list[Text] = []
+    tolerate_errors: list[Text] = []
+    skip_patterns: list[Pattern] = list(SKIP_PATTERNS)
+    too_long: Literal["refuse", "cut"] = "refuse"
+    minutes: _Minutes = _Minutes()
+
+
+# letters, digits, underscore, blank; the first a letter or digit (facts: the beacon's connection dialog)
+ConnectionName = Annotated[str, Field(pattern=r"^[^\W_][\w ]*$")]
+
+
+class _File(_Table):
+    beacon: _Beacon = _Beacon()
+    bridge: _Bridge = _Bridge()
+    connections: dict[ConnectionName, _Connection] = {}
+
+
+# --- reading it ---
+
+
+def config_path(chosen: Path | None, environment: Mapping[str, str], default_state: Path) -> Path:
+    """Return which file counts: ``--config``, else BEACON_BRIDGE_CONFIG, else ``<state>/bridge.toml``."""
+    if chosen is not None:
+        return chosen
+    if named := environment.get(CONFIG_VARIABLE):
+        return Path(named)
+    return default_state / "bridge.toml"
+
+
+def load(chosen: Path | None, environment: Mapping[str, str], default_state: Path) -> Settings:
+    """Read the settings file. A default file that is not there means settings without connections.
+
+    Raises SettingsError with file, dotted key, what was expected and the nearest valid key.
+    """
+    path = config_path(chosen, environment, default_state)
+    if not path.exists() and path == default_state / "bridge.toml":
+        return _settings(None, _File(), environment, default_state)
+    return _settings(path, _check(path, _parse(path)), environment, default_state)
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+    except OSError as error:
+        raise SettingsError(
+            f"{path}: the settings file cannot be read: {error.strerror}.",
+            hint=f"Write one: beacon-bridge settings --example > {path.name}",
+        ) from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(
+            f"{path}: the settings file is not UTF-8 (byte {error.start}).",
+            hint="Save it as UTF-8 in the editor.",
+        ) from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(
+            f"{path}: {error}.",
+            hint=r"Windows paths stand between single quotes: 'C:\ProgramData'.",
+        ) from error
+
+
+def _check(path: Path, content: dict[str, Any]) -> _File:
+    try:
+        return _File.model_validate(content)
+    except ValidationError as error:
+        findings = [_finding(path, dict(finding)) for finding in error.errors(include_input=False)]
+        raise SettingsError("\n".join(findings)) from None
+
+
+_KEY = "[key]"  # how pydantic marks a finding about a key itself
+
+
+def _finding(path: Path, finding: dict[str, Any]) -> str:
+    """Return one finding as a sentence that names the key and shows no value."""
+    keys = _keys(finding["loc"])
+    dotted = ".".join(f'"{key}"' if " " in key else key for key in keys)
+    if finding["type"] == "extra_forbidden":
+        known = _known_keys(keys[:-1])
+        near = _nearest(keys[-1], known) or f"Valid here: {', '.join(known)}."
+        return f"{path}: {dotted}: there is no such key. {near}"
+    if finding["type"] == "missing":
+        return f"{path}: {dotted}: this key is missing."
+    expected = finding["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    expected = expected.replace("valid string", "text").replace("valid dictionary", "table")
+    if _KEY in finding["loc"]:
+        expected = "a name of letters, digits, underscores and blanks that begins with a letter or digit"
+    return f"{path}: {dotted}: expected {expected}."
+
+
+def _keys(location: tuple[int | str, ...]) -> list[str]:
+    """Return the TOML keys of a finding's location, without pydantic's marks."""
+    keys = [str(part) for part in location if part != _KEY]
+    if len(keys) > 4 and keys[2] == "parameters":  # connections, NAME, parameters, PARAMETER, tag, ...
+        del keys[4]
+    return keys
+
+
+def _known_keys(keys: list[str]) -> list[str]:
+    tables: dict[str, type[_Table]] = {"beacon": _Beacon, "bridge": _Bridge, "minutes": _Minutes}
+    if not keys:
+        return list(_File.model_fields)
+    if keys[0] == "connections" and len(keys) == 2:
+        return list(_Connection.model_fields)
+    return list(tables.get(keys[-1], _Secret).model_fields)
+
+
+def _nearest(word: str, known: Mapping[str, Any] | list[str]) -> str | None:
+    found = difflib.get_close_matches(word, list(known), n=1)
+    return f"Did you mean {found[0]!r}?" if found else None
+
+
+# --- checked file -> Settings ---
+
+
+def _settings(
+    path: Path | None, file: _File, environment: Mapping[str, str], default_state: Path
+) -> Settings:
+    connections = {name: _connection(name, table) for name, table in file.connections.items()}
+    _refuse_doubles(path, connections)
+    return Settings(
+        file=path,
+        state=Path(file.bridge.state) if file.bridge.state else default_state,
+        root=Path(file.beacon.root) if file.beacon.root else None,
+        release=file.beacon.release,
+        saas_management=file.beacon.saas_management,
+        connections=connections,
+        warnings=_warnings(connections),
+        environment=environment,
+    )
+
+
+def _connection(name: str, table: _Connection) -> Connection:
+    return Connection(
+        name=name,
+        reader=table.reader,
+        tenant=table.tenant,
+        engine=table.engine,
+        deliver_to=Path(table.deliver_to) if table.deliver_to else None,
+        parameters={key: _parameter(value) for key, value in table.parameters.items()},
+        optional=tuple(table.optional),
+        tolerate_errors=tuple(table.tolerate_errors),
+        skip_patterns=tuple(table.skip_patterns),
+        too_long=table.too_long,
+        minutes=Minutes(table.minutes.step, table.minutes.run, table.minutes.silence),
+    )
+
+
+def _parameter(value: str | _Secret) -> str | SecretReference:
+    if isinstance(value, str):
+        return value
+    where, _, name = value.secret.partition(":")
+    return SecretReference(where, name)
+
+
+def _refuse_doubles(path: Path | None, connections: Mapping[str, Connection]) -> None:
+    names: dict[str, str] = {}
+    sources: dict[tuple[str, str], str] = {}
+    for name, connection in connections.items():
+        if other := names.get(name.casefold()):
+            raise SettingsError(f"{path}: the connections {other!r} and {name!r} differ only in case.")
+        source = (connection.reader.casefold(), connection.tenant.casefold())
+        if other := sources.get(source):
+            raise SettingsError(
+                f"{path}: the connections {other!r} and {name!r} read the same tenant with the same reader.",
+                hint="One connection serves all subscriptions of a tenant: remove one of the two.",
+            )
+        names[name.casefold()] = sources[source] = name
+
+
+def _warnings(connections: Mapping[str, Connection]) -> tuple[str, ...]:
+    """Return a sentence for each tenant that more than one Microsoft 365 reader counts."""
+    tenants: dict[str, list[Connection]] = {}
+    for connection in connections.values():
+        if reader_name(connection.reader) in {CURRENT, DEPRECATED}:
+            tenants.setdefault(connection.tenant.casefold(), []).append(connection)
+    return tuple(
+        f"The tenant {served[0].tenant} is read by {len(served)} Microsoft 365 connections "
+        f"({', '.join(one.name for one in served)}): its licences would be counted twice."
+        for served in tenants.values()
+        if len(served) > 1
+    )
+
+
+def reader_name(reader: str) -> str:
+    """Return the folder's own name of a reader in the settings: a bare name, ``bridge:NAME``, or a path."""
+    bare = reader.removeprefix("bridge:")
+    return re.split(r"[\\/]", bare.rstrip("\\/"))[-1]
+
+
+# --- the example that `settings --example` prints ---
+
+EXAMPLE = r"""# bridge.toml: where beacon-bridge finds this beacon, and which tenants it reads.
+# Windows paths stand between single quotes.
+
+[beacon]                                 # all of it is optional
+# root = 'C:\ProgramData\Flexera Software'   # unset: the registry tells
+# release = "2024 R1"                    # unset: both labels of a source type are shown
+saas_management = "unknown"              # yes | no | unknown: is Flexera SaaS Management in use?
+
+[bridge]
+# state = 'D:\beacon-bridge'             # runs, logs; unset: C:\ProgramData\beacon-bridge
+
+[connections."Contoso EU"]               # letters, digits, underscores, blanks
+reader = "bridge:Microsoft 365"          # "Microsoft 365" is the beacon's folder, "bridge:..." is ours,
+                                         # or an absolute path in single quotes
+tenant = "contoso.example"               # one connection a tenant
+engine = "powershell"                    # powershell | native (our Microsoft 365 reader, in Python)
+# deliver_to = 'D:\Outbox'               # unset: packages wait in the run's folder, which is no error
+optional = []                            # gap names that may occur without failing the run
+tolerate_errors = []                     # FullyQualifiedErrorId of errors that are known and harmless
+skip_patterns = ['(?i)\bskip(ped|ping)?\b', '(?i)not found']   # verbose lines that mean "left out"
+too_long = "refuse"                      # refuse | cut: a text longer than its column
+
+[connections."Contoso EU".parameters]    # what the reader folder declares; `beacon-bridge list` shows it
+GraphRoot = "https://graph.microsoft.com"
+AccessToken = { secret = "env:CONTOSO_TOKEN" }   # env:NAME or stdin:NAME, never the secret itself
+
+[connections."Contoso EU".minutes]       # 0: no limit
+step = 120                               # one step
+run = 600                                # all steps
+silence = 30                             # since the last row or message of the reader
+"""

@@ -1,0 +1,178 @@
+"""bridge.toml: what it may say, and how it says what is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bridge import settings
+from bridge.errors import SettingsError
+from bridge.model import Connection, Minutes, Owner, Parameter, Reader, Secret, SecretReference
+from bridge.secret import Secrets, values
+
+
+def load(folder: Path, text: str | bytes) -> settings.Settings:
+    """Write a settings file and read it."""
+    path = folder / "bridge.toml"
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return settings.load(path, {}, folder)
+
+
+CONNECTION = '[connections."Contoso EU"]\nreader = "bridge:Microsoft 365"\ntenant = "contoso.example"\n'
+
+
+def test_the_printed_example_is_valid(tmp_path: Path) -> None:
+    """What `settings --example` prints can be used as it is."""
+    found = load(tmp_path, settings.EXAMPLE).connection("Contoso EU")
+    assert found.minutes == Minutes(120, 600, 30)
+    assert found.parameters["AccessToken"] == SecretReference("env", "CONTOSO_TOKEN")
+    assert found.skip_patterns == settings.SKIP_PATTERNS
+
+
+def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    """Notepad's UTF-8 mark is no error."""
+    assert load(tmp_path, b"\xef\xbb\xbf" + CONNECTION.encode()).connections
+
+
+def test_no_default_file_means_no_connections(tmp_path: Path) -> None:
+    """A new machine has no settings and still can list and check."""
+    found = settings.load(None, {}, tmp_path)
+    assert (found.file, dict(found.connections), found.state) == (None, {}, tmp_path)
+
+
+def test_a_named_file_must_be_there(tmp_path: Path) -> None:
+    """--config with a wrong path is not taken for an empty file."""
+    with pytest.raises(SettingsError, match="cannot be read"):
+        settings.load(tmp_path / "other.toml", {}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "environment", "expected"),
+    [
+        (Path("a.toml"), {"BEACON_BRIDGE_CONFIG": "b.toml"}, Path("a.toml")),
+        (None, {"BEACON_BRIDGE_CONFIG": "b.toml"}, Path("b.toml")),
+        (None, {}, Path("state/bridge.toml")),
+    ],
+)
+def test_which_file_counts(chosen: Path | None, environment: dict[str, str], expected: Path) -> None:
+    """The option comes before the variable, and that before the state folder."""
+    assert settings.config_path(chosen, environment, Path("state")) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[beacn]\n", "beacn: there is no such key. Did you mean 'beacon'?"),
+        ("[beacon]\nrot = 'x'\n", "beacon.rot: there is no such key. Did you mean 'root'?"),
+        ('[beacon]\nrelease = "24"\n', 'beacon.release: expected a release such as "2024 R1".'),
+        ('[beacon]\nsaas_management = "maybe"\n', "saas_management: expected 'yes', 'no' or 'unknown'."),
+        ("connections = 3\n", "connections: expected a table."),
+        ('[connections.A]\nreader = "x"\n', "connections.A.tenant: this key is missing."),
+        (CONNECTION + 'tenat = "x"\n', '"Contoso EU".tenat: there is no such key. Did you mean'),
+        (CONNECTION + "minutes = { stp = 1 }\n", '"Contoso EU".minutes.stp: there is no such key.'),
+        (CONNECTION + "minutes = { step = -1 }\n", "minutes.step: expected greater than or equal to 0."),
+        (CONNECTION + 'engine = "perl"\n', "engine: expected 'powershell' or 'native'."),
+        (CONNECTION + "parameters = { A = 4 }\n", "parameters.A: expected a text."),
+        (CONNECTION + 'parameters = { A = { secret = "bare" } }\n', 'expected "env:NAME" or "stdin:NAME".'),
+        (CONNECTION + 'parameters = { A = { sekret = "env:X" } }\n', "parameters.A.sekret: there is no such"),
+        (CONNECTION + 'skip_patterns = ["("]\n', "skip_patterns.0: expected a regular expression"),
+        ('[connections._A]\nreader = "x"\ntenant = "t"\n', "_A: expected a name of letters, digits"),
+        ('x = "C:\\Prog"\n', "at line 1, column"),
+    ],
+)
+def test_a_wrong_key_is_named_with_its_place(tmp_path: Path, text: str, expected: str) -> None:
+    """Each finding says the file, the dotted key, what was expected, and the nearest valid key."""
+    with pytest.raises(SettingsError) as caught:
+        load(tmp_path, text)
+    assert expected in str(caught.value)
+    assert str(tmp_path / "bridge.toml") in str(caught.value)
+
+
+def test_findings_show_no_values(tmp_path: Path) -> None:
+    """A secret typed into the wrong place is not repeated on the screen."""
+    with pytest.raises(SettingsError) as caught:
+        load(tmp_path, CONNECTION + 'parameters = { A = { secret = "hunter2-canary" } }\n')
+    assert "hunter2-canary" not in str(caught.value)
+
+
+def test_two_connections_for_one_tenant_and_reader_are_refused(tmp_path: Path) -> None:
+    """One connection serves all subscriptions of a tenant."""
+    with pytest.raises(SettingsError, match="read the same tenant"):
+        load(tmp_path, CONNECTION + CONNECTION.replace("Contoso EU", "Other").replace("contoso", "CONTOSO"))
+
+
+def test_names_that_differ_only_in_case_are_refused(tmp_path: Path) -> None:
+    """They would share a lock on Windows."""
+    with pytest.raises(SettingsError, match="differ only in case"):
+        load(tmp_path, CONNECTION + CONNECTION.replace("Contoso EU", "contoso eu").replace("n.ex", "o.ex"))
+
+
+def test_both_readers_for_one_tenant_are_warned_of(tmp_path: Path) -> None:
+    """The current and the deprecated connector count the same licences twice."""
+    old = CONNECTION.replace("Contoso EU", "Old").replace("bridge:Microsoft 365", "Microsoft Office 365")
+    assert "counted twice" in load(tmp_path, CONNECTION + old).warnings[0]
+
+
+def test_an_unknown_connection_names_the_nearest(tmp_path: Path) -> None:
+    """A typing error on the command line gets a suggestion."""
+    with pytest.raises(SettingsError) as caught:
+        load(tmp_path, CONNECTION).connection("Contoso UE")
+    assert caught.value.hint == "Did you mean 'Contoso EU'?"
+
+
+# --- parameters ---
+
+READER = Reader(
+    name="Badge Service",
+    folder=Path("x"),
+    owner=Owner.PATH,
+    parameters=(
+        Parameter("ServiceUrl", "Badge service", "text", mandatory=True, secret=False),
+        Parameter("ApiKey", "API key", "password", mandatory=True, secret=True),
+        Parameter("Site", "Site", "text", mandatory=False, secret=False),
+    ),
+    scripts=(),
+    test=None,
+    version_check=None,
+    steps=(),
+    hashes={},
+)
+
+
+def fill(parameters: dict[str, str | SecretReference], environment: dict[str, str] | None = None) -> object:
+    """Fill READER's parameters from a connection's."""
+    connection = Connection("A", "Badge Service", "t", parameters=parameters)
+    return values(connection, READER, Secrets(environment or {}, lambda: "KEY=from=stdin\n"))
+
+
+def test_secrets_come_from_the_environment_and_from_standard_input() -> None:
+    """env:NAME and stdin:NAME are fetched; an optional parameter that nothing fills is empty."""
+    expected = {"ServiceUrl": "u", "ApiKey": Secret("from=stdin"), "Site": ""}
+    assert fill({"ServiceUrl": "u", "ApiKey": SecretReference("stdin", "KEY")}) == expected
+    expected["ApiKey"] = Secret("e")
+    assert fill({"ServiceUrl": "u", "ApiKey": SecretReference("env", "K")}, {"K": "e"}) == expected
+
+
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [
+        ({"ServiceUrl": "u"}, "nothing fills it"),
+        ({"ServiceUrl": "u", "ApiKey": "plain"}, "must not stand in the settings file"),
+        ({"ServiceUrl": "u", "ApiKey": SecretReference("env", "K")}, "The secret env:K is not there."),
+        ({"ServiceUrl": "u", "ApiKey": SecretReference("stdin", "N")}, "The secret stdin:N is not there."),
+        ({"ServiceUri": "u"}, "has no such parameter"),
+    ],
+)
+def test_parameters_that_cannot_be_filled(
+    parameters: dict[str, str | SecretReference], expected: str
+) -> None:
+    """Every parameter is settled before anything starts."""
+    with pytest.raises(SettingsError, match=expected):
+        fill(parameters)
+
+
+def test_a_secret_does_not_show_itself() -> None:
+    """Neither repr, str nor a format shows the text."""
+    secret = Secret("canary")
+    assert "canary" not in f"{secret} {secret!r} {secret:>30} {[secret]}"
