@@ -380,4 +380,5 @@ class Receipt:
     target: Path
     sha256: str
     moment: datetime
-    reason: str = ""
+    reason: str = ""  # why it was sent again
+    undoes: tuple[str, ...] = ()  # newer runs that were delivered before it

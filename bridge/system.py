@@ -295,6 +295,21 @@ class Child:
         self.process.wait()
 
 
+def own_process() -> tuple[int, float]:
+    """Return this process's id and start, which together are never used twice."""
+    process = psutil.Process()
+    return process.pid, process.create_time()
+
+
+def is_alive(pid: int, started: float) -> bool:
+    """Return whether the process with that id and start still runs."""
+    try:
+        process = psutil.Process(pid)
+        return abs(process.create_time() - started) < 1 and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def _descendants(pid: int) -> list[psutil.Process]:
     try:
         return psutil.Process(pid).children(recursive=True)

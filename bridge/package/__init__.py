@@ -1,0 +1,1 @@
+"""Rows in, the file that is uploaded out; and its verification."""

@@ -1,0 +1,213 @@
+"""The run record: everything that run.json says of one run (docs/formats.md describes each key)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+from bridge.errors import BridgeError, PackageError, ReaderOutputError
+from bridge.model import (
+    Connection,
+    EngineFacts,
+    Gap,
+    Origin,
+    Owner,
+    Package,
+    Reader,
+    Receipt,
+    SecretReference,
+    State,
+    Step,
+)
+
+FORMAT = "run-1"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The error a run ended with, as the terminal showed it."""
+
+    stage: str
+    name: str
+    sentence: str
+    hint: str
+    retryable: bool
+    exit_code: int
+    findings: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, stage: str, error: BridgeError) -> Failure:
+        """Return the failure that an error is."""
+        findings = error.findings if isinstance(error, ReaderOutputError) else ()
+        return cls(
+            stage,
+            type(error).__name__,
+            error.sentence,
+            error.hint,
+            error.retryable,
+            error.exit_code,
+            findings,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage of the run: when it began, how long it took, how many rows it saw."""
+
+    name: str
+    started: datetime
+    seconds: float
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepLine:
+    """One step of the run, with the capture it left."""
+
+    number: int
+    step: Step
+    capture: str | None = None  # relative to the run folder
+    capture_sha256: str | None = None
+    rows: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PackageLine:
+    """The sealed package: its file's name, identity (the manifest's SHA-256), hash, size and rows."""
+
+    file: str
+    identity: str
+    sha256: str
+    size: int
+    rows: int
+
+    @classmethod
+    def of(cls, package: Package) -> PackageLine:
+        """Return the line of a verified package."""
+        rows = sum(table.rows for table in package.manifest.tables)
+        return cls(package.path.name, package.identity, package.sha256, package.size, rows)
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderLine:
+    """The reader folder as it was: whose, where, and the hash of every file before and after the run."""
+
+    name: str
+    owner: Owner
+    folder: str
+    source_type: str
+    sha256: str
+    files_before: Mapping[str, str]
+    changed: tuple[str, ...] | None = None  # None: not looked at yet
+    warnings: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, reader: Reader, source_type: str) -> ReaderLine:
+        """Return the line of a reader that has just been loaded."""
+        return cls(
+            reader.name,
+            reader.owner,
+            str(reader.folder),
+            source_type,
+            reader.sha256,
+            dict(reader.hashes),
+            warnings=reader.warnings,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What ran: versions, machine, and the process, by which a killed run is told from a living one."""
+
+    bridge: str
+    python: str
+    system: str
+    machine: str
+    pid: int
+    process_started: float
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of one connection. ``number`` grows by one with each run, whatever the clock does."""
+
+    format: Literal["run-1"]
+    run: str
+    number: int
+    connection: str
+    tenant: str
+    state: State
+    origin: Origin
+    development: bool
+    started: datetime
+    program: Program
+    settings: Mapping[str, object]
+    reader: ReaderLine
+    steps: tuple[StepLine, ...]
+    ended: datetime | None = None
+    stages: tuple[Stage, ...] = ()
+    engine: EngineFacts | None = None
+    capture_bits: tuple[str, ...] = ()
+    source_version: str | None = None
+    not_applicable: tuple[str, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    package: PackageLine | None = None
+    receipts: tuple[Receipt, ...] = ()
+    refused: str | None = None  # why the package lies in refused/
+    error: Failure | None = None
+
+    @property
+    def rows(self) -> int:
+        """Rows of all steps collected so far."""
+        return sum(line.rows or 0 for line in self.steps)
+
+
+@cache
+def _adapter() -> TypeAdapter[Run]:
+    return TypeAdapter(Run)
+
+
+def to_json(run: Run) -> bytes:
+    """Return the record as run.json holds it."""
+    return _adapter().dump_json(run, indent=2) + b"\n"
+
+
+def from_json(content: bytes, where: str) -> Run:
+    """Return the record, or raise PackageError that names the file."""
+    try:
+        return _adapter().validate_json(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise PackageError(
+            f"{where} is no run record: {place or 'the file'}: {first['msg']}.",
+            hint="The run's captures are not touched; collect again with `beacon-bridge run CONNECTION`.",
+        ) from None
+
+
+def shown(connection: Connection) -> dict[str, object]:
+    """Return a connection's settings without its secrets: a secret is shown as its reference."""
+    return {
+        "reader": connection.reader,
+        "tenant": connection.tenant,
+        "engine": connection.engine,
+        "deliver_to": str(connection.deliver_to) if connection.deliver_to else None,
+        "parameters": {
+            name: {"secret": str(value)} if isinstance(value, SecretReference) else value
+            for name, value in connection.parameters.items()
+        },
+        "optional": list(connection.optional),
+        "tolerate_errors": list(connection.tolerate_errors),
+        "skip_patterns": list(connection.skip_patterns),
+        "too_long": connection.too_long,
+        "minutes": {
+            "step": connection.minutes.step,
+            "run": connection.minutes.run,
+            "silence": connection.minutes.silence,
+        },
+    }

@@ -1,0 +1,170 @@
+"""The run folders: records, history, locks."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from bridge import record, system
+from bridge.errors import BusyError, PackageError, SettingsError
+from bridge.model import State
+from bridge.record import Run
+
+BUILDING, READY, DELIVERED, REFUSED = "building", "ready", "delivered", "refused"
+PLACES = (BUILDING, READY, DELIVERED, REFUSED)
+_NAME = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
+
+
+class Runs:
+    """Everything below ``<state>/runs`` and ``<state>/locks``."""
+
+    def __init__(self, state: Path) -> None:
+        self.state = state
+        self.folder = state / "runs"
+        self._locks = state / "locks"
+
+    # --- making and keeping records ---
+
+    def new(self, moment: datetime) -> tuple[str, int]:
+        """Create a run folder; return its name and number, which grows even if the clock jumps back."""
+        for folder in (self.state, self.folder, self._locks):
+            system.make_private_folder(folder)
+        with FileLock(self._locks / ".number.lock"):
+            number = self._last_number() + 1
+            name = f"{moment:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+            folder = self.folder / name
+            folder.mkdir()
+            for place in ("capture", *PLACES):
+                (folder / place).mkdir()
+            system.write_whole(self.folder / ".number", str(number).encode())
+        return name, number
+
+    def _last_number(self) -> int:
+        counter = self.folder / ".number"
+        if counter.exists():
+            return int(counter.read_text())
+        return max((run.number for run in self.all()), default=0)
+
+    def save(self, run: Run) -> None:
+        """Write run.json whole."""
+        system.write_whole(self.path(run.run) / "run.json", record.to_json(run))
+
+    def path(self, name: str) -> Path:
+        """Return the folder of a run."""
+        return self.folder / name
+
+    # --- finding them again ---
+
+    def load(self, name: str) -> Run:
+        """Return a run by its name or as ``last:CONNECTION``; SettingsError if there is none."""
+        if name.startswith("last:"):
+            return self._last(name.removeprefix("last:"))
+        path = self.path(name) / "run.json"
+        if not _NAME.fullmatch(name) or not path.exists():
+            raise SettingsError(
+                f"There is no run {name!r} in {self.folder}.", hint="`beacon-bridge show` lists the runs."
+            )
+        return self._with_state_now(record.from_json(path.read_bytes(), str(path)))
+
+    def _last(self, connection: str) -> Run:
+        found = [run for run in self.all() if run.connection == connection]
+        if not found:
+            raise SettingsError(
+                f"There is no run of {connection!r} yet.", hint=f"beacon-bridge run {connection!r}"
+            )
+        return found[-1]
+
+    def all(self) -> tuple[Run, ...]:
+        """Return every run that has a readable record, oldest first; `unreadable` names the others."""
+        found = []
+        for path in self._records():
+            try:
+                found.append(self.load(path.parent.name))
+            except PackageError:
+                continue
+        return tuple(sorted(found, key=lambda run: run.number))
+
+    def unreadable(self) -> tuple[str, ...]:
+        """Return a sentence for each run folder whose record cannot be read."""
+        said = []
+        for path in self._records():
+            try:
+                self.load(path.parent.name)
+            except PackageError as error:
+                said.append(str(error))
+        return tuple(said)
+
+    def _records(self) -> list[Path]:
+        return [path for path in self.folder.glob("*/run.json") if _NAME.fullmatch(path.parent.name)]
+
+    def _with_state_now(self, run: Run) -> Run:
+        """Return the run as abandoned if it says it is running and its process is gone."""
+        if run.state is not State.RUNNING:
+            return run
+        if system.is_alive(run.program.pid, run.program.process_started):
+            return run
+        return replace(run, state=State.ABANDONED)
+
+    # --- packages: the state is the folder a package lies in ---
+
+    def package(self, run: Run) -> Path | None:
+        """Return where the run's package lies now, None if it has none (building/ does not count)."""
+        for place in (READY, DELIVERED, REFUSED):
+            path = self.path(run.run) / place / f"{run.run}.zip"
+            if path.exists():
+                return path
+        return None
+
+    def place(self, run: Run) -> str:
+        """Return the package's state: ready, delivered, refused or ``-``."""
+        path = self.package(run)
+        return path.parent.name if path else "-"
+
+    def move_package(self, run: Run, source: str, target: str) -> Path:
+        """Move the run's package from one state to another; that rename is the change of state."""
+        path = self.path(run.run) / target / f"{run.run}.zip"
+        system.replace(self.path(run.run) / source / f"{run.run}.zip", path)
+        return path
+
+    def waiting(self, connection: str) -> tuple[Run, ...]:
+        """Return the connection's runs whose package waits in ready/, oldest first."""
+        return tuple(run for run in self.all() if run.connection == connection and self.place(run) == READY)
+
+    # --- locks ---
+
+    @contextmanager
+    def lock(self, connection: str, purpose: str) -> Iterator[None]:
+        """Hold the connection's lock; BusyError names who holds it since when."""
+        for folder in (self.state, self._locks):
+            system.make_private_folder(folder)
+        name = connection.casefold()
+        lock = FileLock(self._locks / f"{name}.lock", timeout=0)
+        holder = self._locks / f"{name}.json"
+        try:
+            lock.acquire()
+        except Timeout:
+            raise BusyError(f"{connection} is busy: {_who(holder)}.") from None
+        try:
+            pid, _ = system.own_process()
+            facts = {"pid": pid, "purpose": purpose, "since": system.timestamp(system.now())}
+            system.write_whole(holder, json.dumps(facts).encode())
+            yield
+        finally:
+            holder.unlink(missing_ok=True)
+            lock.release()
+
+
+def _who(holder: Path) -> str:
+    try:
+        facts = json.loads(holder.read_bytes())
+    except (OSError, ValueError):
+        return "another process holds its lock"
+    return f"process {facts.get('pid')} holds its lock since {facts.get('since')} ({facts.get('purpose')})"
