@@ -162,6 +162,7 @@ class Reader:
     version_check: Function | None
     steps: tuple[Step, ...]
     hashes: Mapping[str, str]  # path relative to the folder ("override/..." for the override tree) -> SHA-256
+    override: Path | None = None  # where its overrides lie or would lie
     warnings: tuple[str, ...] = ()
 
     @cached_property

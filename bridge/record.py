@@ -25,8 +25,6 @@ from bridge.model import (
     Step,
 )
 
-FORMAT = "run-1"
-
 
 @dataclass(frozen=True, slots=True)
 class Failure:
@@ -57,12 +55,13 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One stage of the run: when it began, how long it took, how many rows it saw."""
+    """One stage of the run: when it began, how long it took, how many rows it saw, how it ended."""
 
     name: str
     started: datetime
     seconds: float
     rows: int
+    outcome: State
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from bridge import record, system
 from bridge.errors import BusyError, PackageError, SettingsError
-from bridge.model import State
+from bridge.model import Say, State, Talk
 from bridge.record import Run
 
 BUILDING, READY, DELIVERED, REFUSED = "building", "ready", "delivered", "refused"
@@ -138,6 +138,28 @@ class Runs:
         """Return the connection's runs whose package waits in ready/, oldest first."""
         return tuple(run for run in self.all() if run.connection == connection and self.place(run) == READY)
 
+    # --- the log ---
+
+    @contextmanager
+    def log(self, run: Run, say: Say) -> Iterator[Say]:
+        """Yield a Say that also writes to the run's log.txt; row counts are for the screen only."""
+        with self._log_path(run).open("a", encoding="utf-8", buffering=1) as file:
+
+            def told(talk: Talk) -> None:
+                if talk.kind != "rows":
+                    file.write(_log_line(f"{talk.kind:<5} {talk.step} {talk.text}"))
+                say(talk)
+
+            yield told
+
+    def note(self, run: Run, text: str) -> None:
+        """Write one entry to the run's log.txt."""
+        with self._log_path(run).open("a", encoding="utf-8") as file:
+            file.write(_log_line(text))
+
+    def _log_path(self, run: Run) -> Path:
+        return self.path(run.run) / "log.txt"
+
     # --- locks ---
 
     @contextmanager
@@ -160,6 +182,12 @@ class Runs:
         finally:
             holder.unlink(missing_ok=True)
             lock.release()
+
+
+def _log_line(text: str) -> str:
+    """Return one line, with anything that would break it or the terminal shown escaped."""
+    shown = "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
+    return f"{system.timestamp(system.now())} {shown}\n"
 
 
 def _who(holder: Path) -> str:

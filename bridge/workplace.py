@@ -1,0 +1,88 @@
+"""One beacon with its settings: what every command works on, each part passed in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from bridge import beacon, readers
+from bridge.beacon import Beacon
+from bridge.errors import BeaconError, SettingsError
+from bridge.model import Connection, Engine, Owner, Reader, Secret
+from bridge.record import Run
+from bridge.runs import Runs
+from bridge.settings import Settings
+
+
+class Values(Protocol):
+    """Fills a reader's parameters for a connection."""
+
+    def __call__(self, connection: Connection, reader: Reader) -> Mapping[str, str | Secret]:
+        """Return a value for each declared parameter, or raise SettingsError."""
+        ...
+
+
+class Engines(Protocol):
+    """Chooses the engine of a connection."""
+
+    def __call__(self, connection: Connection) -> Engine:
+        """Return the engine, or raise BeaconError."""
+        ...
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a reader's name leads: whose folder, where it lies, where its overrides would."""
+
+    owner: Owner
+    folder: Path
+    override: Path | None = None
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """The settings, the runs, the beacon if there is one, and how to get values and engines."""
+
+    settings: Settings
+    runs: Runs
+    beacon: Beacon | BeaconError  # the error says where it was looked for; our own readers work all the same
+    values: Values
+    engines: Engines
+
+    @property
+    def data_root(self) -> Path | None:
+        """The beacon's data root, where there is one."""
+        return None if isinstance(self.beacon, BeaconError) else self.beacon.data_root
+
+    def locate(self, name: str) -> Place:
+        """Return where a reader's name leads; BeaconError if it is the beacon's and there is none."""
+        if name.startswith("bridge:"):
+            bare = name.removeprefix("bridge:")
+            return Place(Owner.BRIDGE, beacon.shipped() / "Inventory" / "Reader" / bare)
+        if Path(name).is_absolute():
+            return Place(Owner.PATH, Path(name))
+        if isinstance(self.beacon, BeaconError):
+            raise self.beacon
+        overrides = self.beacon.overrides
+        return Place(
+            Owner.BEACON,
+            self.beacon.procedures / "Inventory" / "Reader" / name,
+            overrides / "Reader" / name if overrides else None,
+        )
+
+    def reader(self, name: str) -> Reader:
+        """Return the reader folder that a name in the settings means, read whole."""
+        place = self.locate(name)
+        return readers.load(place.folder, place.owner, place.override)
+
+    def connection_of(self, run: Run) -> Connection:
+        """Return the connection of a run as the settings have it today."""
+        if run.connection in self.settings.connections:
+            return self.settings.connections[run.connection]
+        raise SettingsError(
+            f"The run {run.run} belongs to the connection {run.connection!r}, "
+            "which the settings no longer have.",
+            hint="Add it again, or take the package from the run's folder.",
+        )
