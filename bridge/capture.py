@@ -144,7 +144,8 @@ def gap_element(gap: Gap) -> str:
     return f"<gap{attributes((('name', gap.name), ('count', str(gap.count)), ('text', gap.text)))}/>"
 
 
-def _head(header: Header) -> str:
+def head(header: Header) -> str:
+    """Return everything before a capture's rows."""
     facts = (
         ("reader", header.reader),
         ("owner", header.owner),
@@ -168,7 +169,8 @@ def _head(header: Header) -> str:
     )
 
 
-def _tail(trailer: Trailer) -> str:
+def tail(trailer: Trailer) -> str:
+    """Return everything after a capture's rows."""
     gaps = "".join(gap_element(gap) for gap in trailer.gaps)
     facts = attributes((("rows", str(trailer.rows)), ("end", trailer.end)))
     return f"</rows>\n<trailer{facts}>{gaps}</trailer>\n</capture>\n"
@@ -187,7 +189,7 @@ class CaptureWriter:
         self._open_tags = tuple(f' {key}="' for key in keys(len(header.columns)))
         self._part = path.with_name(path.name + PART)
         self._file = self._part.open("w", encoding="utf-8", newline="\n")
-        self._file.write(_head(header))
+        self._file.write(head(header))
 
     def write(self, cells: Sequence[str | None]) -> None:
         """Write one row of canonical cell text, in column order; None is null."""
@@ -202,7 +204,7 @@ class CaptureWriter:
     def finish(self, gaps: Sequence[Gap] = ()) -> Capture:
         """Write the trailer, flush, and move the file to its place."""
         trailer = Trailer(self.rows, system.timestamp(system.now()), tuple(gaps))
-        self._file.write(_tail(trailer))
+        self._file.write(tail(trailer))
         system.flush(self._file)
         self._file.close()
         system.replace(self._part, self.path)

@@ -49,7 +49,7 @@ def _marks(element: etree._Element) -> list[str]:
     tag = str(element.tag)
     marks = [f"<{tag}>"]
     for name, value in element.attrib.items():
-        shown = f"={value}" if name in _SHOWN else ""
+        shown = f"={value!s}" if name in _SHOWN else ""
         marks.append(f"<{tag} {etree.QName(name).localname}{shown}>")
     if element.text and element.text.strip():
         marks.append(f"<{tag}> with text")

@@ -1,0 +1,1 @@
+"""Reader XML output to rows that fit their columns, or the row that does not and why."""
