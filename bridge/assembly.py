@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from bridge import beacon, settings, system
 from bridge.beacon import Beacon
 from bridge.errors import BeaconError
-from bridge.model import Connection, Engine
-from bridge.runs import Runs
+from bridge.model import Connection, Engine, Reader, Secret
+from bridge.runs.store import Runs
 from bridge.secret import Secrets, values
 from bridge.settings import Settings
 from bridge.workplace import Workplace
@@ -44,7 +44,8 @@ def _beacon(root: Path | None, said: Settings) -> Beacon | BeaconError:
         return error
 
 
-_values = lambda secrets, connection, reader: values(connection, reader, secrets)  # noqa: E731
+def _values(secrets: Secrets, connection: Connection, reader: Reader) -> Mapping[str, str | Secret]:
+    return values(connection, reader, secrets)
 
 
 def _engine(environment: Mapping[str, str], connection: Connection) -> Engine:

@@ -16,7 +16,7 @@ from bridge.errors import EXIT_GAPS, EXIT_INTERRUPTED, EXIT_SEVERAL, EXIT_USAGE,
 
 if TYPE_CHECKING:
     from bridge.model import Connection
-    from bridge.record import Run
+    from bridge.runs.record import Run
 
 
 @click.group(
@@ -32,7 +32,8 @@ def group() -> None:
     """Run a FlexNet beacon's Microsoft 365 reader folders and turn what they read into upload packages.
 
     The manual is docs/manual.md. Exit codes: 0 done, 2 usage, 3 settings, 4 beacon, 5 sign-in, 6 reader,
-    7 reader output, 8 package, 9 delivery, 10 busy, 11 gaps under --strict, 12 several failures, 130 interrupted.
+    7 reader output, 8 package, 9 delivery, 10 busy, 11 gaps under --strict, 12 several failures,
+    130 interrupted.
     """
 
 
@@ -74,7 +75,7 @@ def _bug(error: Exception) -> int:
 @shared
 def list_(desk: Desk, name: str | None, census: bool) -> int:
     """List the reader folders, the beacon's and ours, or show one of them."""
-    from bridge import catalogue
+    from bridge.show import catalogue
 
     if census and not name:
         raise click.UsageError("--census wants the NAME of a reader folder.")
@@ -99,7 +100,8 @@ def list_(desk: Desk, name: str | None, census: bool) -> int:
 @shared
 def check(desk: Desk, connection: str | None) -> int:
     """Check this machine or, with a name, one connection: a line each, with its fix."""
-    from bridge import assembly, doctor, screen
+    from bridge import assembly, doctor
+    from bridge.show import screen
 
     place = desk.workplace
     find = functools.partial(assembly.find_tester, os.environ)
@@ -151,7 +153,7 @@ def collect(desk: Desk, connection: str) -> int:
 @group.command(
     epilog=examples(
         'beacon-bridge convert "last:Contoso EU"',
-        'beacon-bridge convert --connection "Contoso EU" --reader "Microsoft 365" User.xml/LoadUsers=users.xml',
+        'beacon-bridge convert --reader "Microsoft 365" User.xml/LoadUsers=users.xml',
     )
 )
 @click.argument("what", nargs=-1, required=True, metavar="RUN | STEP=FILE...")
@@ -209,7 +211,8 @@ def deliver(
 
 def _deliver_waiting(desk: Desk) -> int:
     """Deliver what waits for every connection; one that fails does not keep the others."""
-    from bridge import pipeline, report
+    from bridge import pipeline
+    from bridge.show import report
 
     done, codes = [], set()
     for chosen in desk.workplace.settings.connections.values():
@@ -257,8 +260,8 @@ def _step_file(word: str) -> tuple[str, Path]:
 
 def _finish(desk: Desk, run: Run, *, strict: bool = False, reads: bool = False) -> int:
     """Show what a stage made of a run; gaps under ``--strict`` have an exit code of their own."""
-    from bridge import report
     from bridge.package.layout import BRIDGE_1
+    from bridge.show import report
 
     runs = desk.workplace.runs
     desk.show(report.run_json(run, runs), lambda: report.outcome_lines(run, runs))
@@ -277,8 +280,9 @@ def _finish(desk: Desk, run: Run, *, strict: bool = False, reads: bool = False) 
 @shared
 def verify(desk: Desk, what: str) -> int:
     """Verify a package, believing nothing it says; a run's also against its record and captures."""
-    from bridge import pipeline, report
+    from bridge import pipeline
     from bridge.package.verify import verify as verify_package
+    from bridge.show import report
 
     if what.lower().endswith(".zip"):
         package = verify_package(Path(what))
@@ -293,7 +297,7 @@ def verify(desk: Desk, what: str) -> int:
 @shared
 def show(desk: Desk, run: str | None) -> int:
     """List the runs or, with a RUN, tell what became of it and which command comes next."""
-    from bridge import report
+    from bridge.show import report
 
     place = desk.workplace
     if run:
@@ -314,7 +318,7 @@ def show(desk: Desk, run: str | None) -> int:
 @shared
 def rows(desk: Desk, file: Path) -> int:
     """Show the rows of a capture, an Export-Clixml or a ConvertTo-Xml file; --json: one object a line."""
-    from bridge import report
+    from bridge.show import report
 
     report.rows(file, sys.stdout, json=desk.json)
     return 0
@@ -325,8 +329,8 @@ def rows(desk: Desk, file: Path) -> int:
 @shared
 def settings(desk: Desk, example: bool) -> int:
     """Show the settings as they were understood, or print a complete example."""
-    from bridge import report
     from bridge.settings import EXAMPLE
+    from bridge.show import report
 
     if example:
         click.echo(EXAMPLE, nl=False)

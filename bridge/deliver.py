@@ -12,8 +12,8 @@ from bridge import system
 from bridge.errors import DeliveryError
 from bridge.model import Origin, Receipt
 from bridge.package.layout import BRIDGE_1
-from bridge.record import PackageLine, Run
-from bridge.runs import DELIVERED, READY, REFUSED, Runs
+from bridge.runs.record import PackageLine, Run
+from bridge.runs.store import DELIVERED, READY, REFUSED, Runs
 
 Keep = Callable[[Receipt], None]
 

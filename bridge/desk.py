@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -34,7 +34,7 @@ class Desk:
 
     def show(self, value: object, lines: Callable[[], object]) -> None:
         """Print a result: JSON for scripts, else what people see."""
-        from bridge import screen
+        from bridge.show import screen
 
         if self.json:
             click.echo(screen.as_json(value))
@@ -51,14 +51,14 @@ class Desk:
     @contextmanager
     def telling(self) -> Iterator[Say]:
         """Show progress on standard error."""
-        from bridge import screen
+        from bridge.show import screen
 
         with screen.Teller(screen.console(sys.stderr), verbose=self.verbose) as teller:
             yield teller
 
     def fail(self, error: BridgeError) -> int:
         """Print an error and return its exit code."""
-        from bridge import screen
+        from bridge.show import screen
 
         if self.json:
             click.echo(screen.as_json(screen.error_json(error)))
@@ -74,7 +74,7 @@ def shared(command: Callable[..., int]) -> Callable[..., int]:
     @click.option("--json", is_flag=True, help="Print one JSON value on standard output.")
     @click.option("--verbose", is_flag=True, help="Show every line the reader says.")
     @functools.wraps(command)
-    def wrapped(config: Path | None, root: Path | None, json: bool, verbose: bool, **rest: Any) -> int:
+    def wrapped(config: Path | None, root: Path | None, json: bool, verbose: bool, **rest: object) -> int:
         desk = Desk(config, root, json=json, verbose=verbose)
         try:
             return command(desk, **rest)

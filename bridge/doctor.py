@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from bridge import beacon, readers, system
+from bridge import beacon, system
 from bridge.beacon import Beacon
 from bridge.errors import BeaconError, BridgeError, ReaderError
 from bridge.model import Connection, EngineFacts, Job, Owner, Tested
+from bridge.readers import folder
 from bridge.settings import DEPRECATED
 from bridge.workplace import Workplace
 
@@ -82,7 +83,7 @@ def _beacon(found: Beacon | BeaconError) -> Finding:
 def _folders(workplace: Workplace) -> Iterator[Finding]:
     if isinstance(workplace.beacon, BeaconError):
         return
-    found = readers.survey(beacon.folders(workplace.beacon), Owner.BEACON, workplace.beacon.overrides)
+    found = folder.survey(beacon.folders(workplace.beacon), Owner.BEACON, workplace.beacon.overrides)
     for one in found:
         if isinstance(one.reader, BeaconError):
             yield Finding.of("reader folder", one.reader)

@@ -317,6 +317,22 @@ class Collected:
     not_applicable: tuple[str, ...] = ()  # step ids that VersionFrom excludes, of the source's version
 
 
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """What a reader's own TestConnection and VersionCheck said.
+
+    ``ok``: TestConnection returned the text OK and nothing else went wrong. ``said`` is what it returned,
+    ``error`` what went wrong; ``version`` is VersionCheck's, None if there is none or it failed, and
+    ``version_error`` why.
+    """
+
+    ok: bool
+    said: tuple[str, ...] = ()
+    error: str = ""
+    version: str | None = None
+    version_error: str = ""
+
+
 class Engine(Protocol):
     """Writes one capture a step, numbered in run order, or raises a BridgeError."""
 

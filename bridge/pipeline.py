@@ -10,7 +10,7 @@ from bridge import deliver, stages
 from bridge.errors import PackageError
 from bridge.model import Connection, Origin, Package, Say
 from bridge.package.verify import compare, verify
-from bridge.record import Run
+from bridge.runs.record import Run
 from bridge.workplace import Workplace
 
 

@@ -11,14 +11,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from bridge import __version__, beacon, deliver, readers, record, system
+from bridge import __version__, beacon, deliver, system
 from bridge.errors import BeaconError, BridgeError, PackageError, ReaderError, SettingsError
 from bridge.model import Capture, Collected, Connection, Gap, Job, Manifest, Origin, Say, State, Talk
 from bridge.package.layout import BRIDGE_1
 from bridge.package.verify import verify
 from bridge.package.write import Source, write
-from bridge.record import Failure, PackageLine, Program, ReaderLine, Run, Stage, StepLine
-from bridge.runs import BUILDING, DELIVERED, READY, REFUSED, Runs
+from bridge.readers import folder as reader_folder
+from bridge.runs import record
+from bridge.runs.record import Failure, PackageLine, Program, ReaderLine, Run, Stage, StepLine
+from bridge.runs.store import BUILDING, DELIVERED, READY, REFUSED, Runs
 from bridge.workplace import Workplace
 
 # Gaps that say what happened. Any other name is a reader's own and must be listed under `optional`.
@@ -145,7 +147,7 @@ def collect(workplace: Workplace, run: Run, connection: Connection, say: Say) ->
         )
         collected = workplace.engines(connection).collect(job, stage.say)
         stage.save(_with_collected(stage.run, collected))
-        changed = readers.changed(reader)
+        changed = reader_folder.changed(reader)
         stage.save(replace(stage.run, reader=replace(stage.run.reader, changed=changed)))
         _refuse_changed(changed)
         _refuse_unlisted(stage.run.gaps, connection)

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from bridge import beacon, readers
+from bridge import beacon
 from bridge.beacon import Beacon
 from bridge.errors import BeaconError, SettingsError
 from bridge.model import Connection, Engine, Owner, Reader, Secret
-from bridge.record import Run
-from bridge.runs import Runs
+from bridge.readers import folder
+from bridge.runs.record import Run
+from bridge.runs.store import Runs
 from bridge.settings import Settings
 
 
@@ -75,7 +76,7 @@ class Workplace:
     def reader(self, name: str) -> Reader:
         """Return the reader folder that a name in the settings means, read whole."""
         place = self.locate(name)
-        return readers.load(place.folder, place.owner, place.override)
+        return folder.load(place.folder, place.owner, place.override)
 
     def connection_of(self, run: Run) -> Connection:
         """Return the connection of a run as the settings have it today."""

@@ -13,10 +13,11 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from bridge import record, system
+from bridge import system
 from bridge.errors import BusyError, PackageError, SettingsError
 from bridge.model import Say, State, Talk
-from bridge.record import Run
+from bridge.runs import record
+from bridge.runs.record import Run
 
 BUILDING, READY, DELIVERED, REFUSED = "building", "ready", "delivered", "refused"
 PLACES = (BUILDING, READY, DELIVERED, REFUSED)

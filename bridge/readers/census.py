@@ -8,8 +8,8 @@ from pathlib import Path
 
 from lxml import etree
 
-from bridge.definitions import XSI_TYPE, parse
 from bridge.errors import BeaconError
+from bridge.readers.definitions import XSI_TYPE, parse
 
 # Attributes whose values say how a folder is built and nothing of whose it is.
 _SHOWN = frozenset({"Type", "Language", "Version", "IsMandatory", "ProcedureName", XSI_TYPE})

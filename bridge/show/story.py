@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from bridge import deliver
 from bridge.model import Origin, State
 from bridge.package.layout import BRIDGE_1
-from bridge.record import Run
-from bridge.runs import DELIVERED, READY, REFUSED, Runs
-from bridge.screen import local
+from bridge.runs.record import Run
+from bridge.runs.store import DELIVERED, READY, REFUSED, Runs
+from bridge.show.screen import local
 
 
 def tell(run: Run, runs: Runs) -> Iterator[str]:

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from lxml import etree
 
-from bridge.definitions import HINT, XSI_TYPE, Definition
 from bridge.errors import BeaconError
 from bridge.model import EXECUTE_ON_TARGET, Column, Function, InputVariable, Owner, Parameter, Reader, Step
+from bridge.readers.definitions import HINT, XSI_TYPE, Definition
 from bridge.sqltypes import column_type
 
 CONFIG = "readerV3.config"

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
 import json as json_module
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TextIO
 
 from rich.table import Table
 
-from bridge import record, screen, story as stories
-from bridge.convert import dialects
+from bridge import doctor
 from bridge.model import Package
 from bridge.package.layout import BRIDGE_1
-from bridge.record import Run
-from bridge.runs import Runs
+from bridge.runs import record
+from bridge.runs.record import Run
+from bridge.runs.store import Runs
 from bridge.settings import Settings
+from bridge.show import screen
+from bridge.show import story as stories
 from bridge.workplace import Workplace
-
 
 # --- runs ---
 
@@ -74,8 +72,6 @@ def outcome_lines(run: Run, runs: Runs) -> list[object]:
 
 def story(run: Run, workplace: Workplace) -> list[object]:
     """Return the run's story, with what SaaS Management means for its licences."""
-    from bridge import doctor
-
     lines: list[object] = list(stories.tell(run, workplace.runs))
     if workplace.settings.saas_management == "yes":
         lines.append(f"warning: {doctor.RETIRED}")

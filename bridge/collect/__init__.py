@@ -1,0 +1,1 @@
+"""Engines: each writes one capture a step, or raises."""

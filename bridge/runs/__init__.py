@@ -1,0 +1,1 @@
+"""The run folders and the record that each of them keeps."""
