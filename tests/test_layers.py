@@ -1,0 +1,167 @@
+"""The house: who may import whom, and who alone may print, exit, or read the environment."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import bridge
+
+HOUSE = Path(bridge.__file__).parent
+
+# Each line is a floor; a module imports from floors above its own, and from its own floor.
+FLOORS = (
+    ("errors",),
+    ("model",),
+    ("system",),
+    ("sqltypes",),
+    ("capture",),
+    ("beacon", "settings", "secret", "readers"),
+    ("collect", "convert", "package", "runs", "deliver", "signin"),
+    ("workplace", "stages", "pipeline", "doctor", "migrate"),
+    ("show",),
+    ("assembly",),
+    ("desk",),
+    ("cli",),
+    ("__main__",),
+)
+FLOOR_OF = {name: number for number, floor in enumerate(FLOORS) for name in floor}
+DATA = {"ps_scripts", "importprocedures"}  # folders of files that travel with the package
+
+# A module outside the standard library, or of one operating system only, and who alone may import it.
+ALONE = {
+    "pypsrp": {"collect/remote.py"},
+    "msal": {"signin.py"},
+    "requests": {"collect/graph.py", "signin.py"},
+    "lxml": {"readers/definitions.py", "readers/folder.py", "readers/census.py", "package/manifest.py"},
+    "click": {"cli.py", "desk.py"},
+    "pydantic": {"settings.py", "runs/record.py"},
+    "filelock": {"runs/store.py"},
+    "psutil": {"system.py"},
+    "platformdirs": {"system.py"},
+    "tenacity": {"system.py"},
+    "winreg": {"system.py"},
+    "win32api": {"system.py"},
+    "win32con": {"system.py"},
+    "win32job": {"system.py"},
+    "win32security": {"system.py"},
+    "ntsecuritycon": {"system.py"},
+    "signal": {"system.py"},
+    "ctypes": {"system.py"},
+}
+EVERYWHERE = {"rich": "show"}  # drawn things live in one folder
+
+
+def modules() -> list[Path]:
+    """Return every module of the house."""
+    return sorted(HOUSE.rglob("*.py"))
+
+
+def place(path: Path) -> str:
+    """Return a module's path below the house, with slashes."""
+    return path.relative_to(HOUSE).as_posix()
+
+
+def floor(name: str) -> int:
+    """Return the floor of the house that a dotted name below ``bridge`` belongs to."""
+    return FLOOR_OF[name.split(".", maxsplit=1)[0]]
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    """Yield the dotted name of everything a module imports, wherever in the file it does so."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def wrong_imports(where: str, source: str) -> list[str]:
+    """Return what a module imports against the rules, ``where`` being its place in the house."""
+    own = floor(where.removesuffix(".py").replace("/", ".")) if where != "__init__.py" else -1
+    wrong = []
+    for name in imported(ast.parse(source)):
+        top, _, rest = name.partition(".")
+        if top == "bridge":
+            below = rest.split(".")[0]
+            if below in FLOOR_OF and FLOOR_OF[below] > own:
+                wrong.append(f"{where} imports {name} from a floor below it")
+            elif below not in FLOOR_OF and below not in DATA and below != "__version__":
+                wrong.append(f"{where} imports {name}, which has no floor")
+        elif where not in ALONE.get(top, {where}) or not where.startswith(EVERYWHERE.get(top, "")):
+            wrong.append(f"{where} imports {top}")
+    return wrong
+
+
+@pytest.mark.parametrize("path", modules(), ids=place)
+def test_imports_point_up_the_list(path: Path) -> None:
+    """A module imports from its own floor or an earlier one, and foreign modules where they belong."""
+    assert wrong_imports(place(path), path.read_text("utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    ("where", "line"),
+    [
+        ("model.py", "from bridge import settings"),
+        ("capture.py", "from bridge.runs.store import Runs"),
+        ("runs/store.py", "import bridge.cli"),
+        ("convert/rows.py", "def f():\n    from bridge.show import screen"),
+        ("stages.py", "from bridge.cupboard import anything"),
+        ("doctor.py", "import winreg"),
+        ("doctor.py", "import msal"),
+        ("stages.py", "from rich.table import Table"),
+    ],
+)
+def test_a_wrong_import_is_noticed(where: str, line: str) -> None:
+    """Refused: an import from a later floor, from no floor, of a module that belongs elsewhere."""
+    assert len(wrong_imports(where, line)) == 1
+
+
+def test_every_module_has_a_floor() -> None:
+    """A new module takes its place in the list before it takes part."""
+    tops = {place(path).split("/")[0].removesuffix(".py") for path in modules()}
+    assert tops - {"__init__"} <= FLOOR_OF.keys()
+
+
+# --- what only one module may do ---
+
+
+def called(tree: ast.AST) -> Iterator[str]:
+    """Yield what is called, as it is written: ``print``, ``sys.exit``."""
+    yield from (ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call))
+
+
+def read(tree: ast.AST) -> Iterator[str]:
+    """Yield every dotted name that is read, as it is written: ``os.environ``."""
+    yield from (ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute))
+
+
+@pytest.mark.parametrize("path", modules(), ids=place)
+def test_only_the_command_line_prints(path: Path) -> None:
+    """Results and talk go through cli.py and desk.py; nothing else calls print or click.echo."""
+    if place(path) not in {"cli.py", "desk.py"}:
+        assert not {"print", "click.echo"} & set(called(ast.parse(path.read_text("utf-8"))))
+
+
+@pytest.mark.parametrize("path", modules(), ids=place)
+def test_only_the_entry_exits(path: Path) -> None:
+    """Nothing but __main__.py ends the process."""
+    if place(path) != "__main__.py":
+        tree = ast.parse(path.read_text("utf-8"))
+        ends = {"exit", "quit", "sys.exit", "os._exit", "os.abort"}
+        assert not ends & set(called(tree))
+        assert not {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Raise)} & {
+            "raise SystemExit"
+        }
+
+
+@pytest.mark.parametrize("path", modules(), ids=place)
+def test_only_the_edge_reads_the_environment(path: Path) -> None:
+    """The environment comes in as an argument; only the command line's edge takes it from the process."""
+    if place(path) not in {"settings.py", "assembly.py", "desk.py", "cli.py"}:
+        tree = ast.parse(path.read_text("utf-8"))
+        assert not {"os.environ", "os.getenv"} & {*read(tree), *called(tree)}
