@@ -1,0 +1,1 @@
+"""What developers run: the whole check, the demo, benchmarks, the simulated tenant."""
