@@ -119,10 +119,11 @@ def _text(node: tree_sitter.Node) -> str:
 
 
 def _call(node: tree_sitter.Node) -> Iterator[Call]:
-    """Yield the call if its command is named; a variable or a script block behind ``&`` is not."""
-    names = [child for child in node.children if child.type in {"command_name", "command_name_expr"}]
-    bare = [child for name in names for child in _walk(name) if child.type == "command_name"]
-    if not bare or re.fullmatch(r"\d+[A-Za-z]*", _text(bare[0])):  # the grammar takes 0L for a command
+    """Yield the call if its command is named; what a variable or a script block holds is not known."""
+    name = next((child for child in node.children if child.type.startswith("command_name")), None)
+    if name is None or any(child.type in {"variable", "script_block"} for child in _walk(name)):
+        return
+    if re.fullmatch(r"\d+[A-Za-z]*", _text(name)):  # the grammar takes 0L for a command
         return
     elements = [child for child in node.children if child.type == "command_elements"]
     words = [child for one in elements for child in one.children if child.type != "command_argument_sep"]
@@ -131,7 +132,7 @@ def _call(node: tree_sitter.Node) -> Iterator[Call]:
         if word.type == "command_parameter":
             is_bare = following is not None and following.type == "generic_token"
             parameters.append((_text(word).lstrip("-"), _text(following) if is_bare else None))
-    yield Call(_text(bare[0]), node.start_point.row + 1, tuple(parameters))
+    yield Call(_text(name).strip("'\""), node.start_point.row + 1, tuple(parameters))
 
 
 # --- PowerShell's own parser ---

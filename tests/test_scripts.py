@@ -39,6 +39,7 @@ REFUSED = (
     "if ($a) { & Get-Nothing -Path a }",
     "gci -Path a",
     "curl.exe https://example.org",
+    "& 'curl.exe' https://example.org",
     "if ($a) {",
 )
 ACCEPTED = (
@@ -46,6 +47,7 @@ ACCEPTED = (
     "Set-Content -Path a -Value b -Encoding UTF8",
     "try { Invoke-RestMethod -Uri $uri -UseBasicParsing -Headers @{ a = 'b' } } catch { throw }",
     "& $command -Anything at all",
+    "& $table.Command 1",
     "& { param($a) $a } 1",
     "$rows | & { process { $_ } } | Out-Null",
     "[Net.ServicePointManager]::SecurityProtocol = [Net.SecurityProtocolType]::Tls12",
