@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from bridge import __version__
-from bridge.desk import Desk, examples, shared
-from bridge.errors import EXIT_GAPS, EXIT_INTERRUPTED, EXIT_SEVERAL, EXIT_USAGE, BridgeError
+from bridge.desk import Desk, examples, run_command, shared
+from bridge.errors import EXIT_SEVERAL, BridgeError
 
 if TYPE_CHECKING:
     from bridge.model import Connection
@@ -39,31 +39,7 @@ def group() -> None:
 
 def main(arguments: list[str]) -> int:
     """Run one command line and return its exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a console is a TextIOWrapper
-    try:
-        return int(group.main(arguments, prog_name="beacon-bridge", standalone_mode=False) or 0)
-    except click.ClickException as error:
-        error.show()
-        return EXIT_USAGE
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted.", err=True)
-        return EXIT_INTERRUPTED
-    except BrokenPipeError:  # `beacon-bridge rows FILE | head`
-        sys.stdout = None  # type: ignore[assignment]  # nobody reads it any more
-        return 0
-    except Exception as error:  # noqa: BLE001  # the one place: a failure without a name is a bug
-        return _bug(error)
-
-
-def _bug(error: Exception) -> int:
-    """Say that this is a bug, and where, without the values that were at hand."""
-    trace = error.__traceback__
-    while trace and trace.tb_next:
-        trace = trace.tb_next
-    place = f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else "unknown place"
-    click.echo(f"BridgeError: a bug: {type(error).__name__} at {place}.\nNext: {BridgeError.hint}", err=True)
-    return BridgeError.exit_code
+    return run_command(group, arguments)
 
 
 # --- the beacon and its readers ---
@@ -79,19 +55,24 @@ def list_(desk: Desk, name: str | None, census: bool) -> int:
 
     if census and not name:
         raise click.UsageError("--census wants the NAME of a reader folder.")
+    place = desk.workplace
     if name and census:
-        found = catalogue.census(desk.workplace, name)
-        desk.show(found, lambda: catalogue.census_lines(found))
-    elif name:
-        one = desk.workplace.reader(name)
+        files = catalogue.take_census(place, name)
+        desk.show(catalogue.census_json(files), lambda: catalogue.census_lines(files))
+        return 0
+    if name:
+        one = place.reader(name)
         desk.show(
-            catalogue.reader_json(one, desk.workplace), lambda: catalogue.reader_lines(one, desk.workplace)
+            catalogue.reader_json(one, place.settings), lambda: catalogue.reader_lines(one, place.settings)
         )
-    else:
-        folders = catalogue.folders(desk.workplace)
-        desk.show([one.as_json() for one in folders], lambda: catalogue.table(folders))
-        for line in catalogue.remarks(desk.workplace, folders):
-            desk.tell(line)
+        return 0
+    found = catalogue.folders(place)
+    desk.show(
+        [catalogue.found_json(one, place.settings) for one in found],
+        lambda: catalogue.lines(found, place.settings),
+    )
+    for line in catalogue.remarks(place, found):
+        desk.tell(line)
     return 0
 
 
@@ -101,7 +82,6 @@ def list_(desk: Desk, name: str | None, census: bool) -> int:
 def check(desk: Desk, connection: str | None) -> int:
     """Check this machine or, with a name, one connection: a line each, with its fix."""
     from bridge import assembly, doctor
-    from bridge.show import screen
 
     place = desk.workplace
     find = functools.partial(assembly.find_tester, os.environ)
@@ -109,12 +89,8 @@ def check(desk: Desk, connection: str | None) -> int:
         findings = list(doctor.connection(place, place.settings.connection(connection), find))
     else:
         findings = list(doctor.machine(place, find))
-    columns = ("Topic", "State", "Found", "Fix")
-    desk.show(
-        [doctor.as_json(one) for one in findings],
-        lambda: screen.table(columns, ((one.topic, one.level, one.text, one.fix) for one in findings)),
-    )
-    return next((one.exit_code for one in findings if one.level == "fail"), 0)
+    desk.show([doctor.as_json(one) for one in findings], lambda: [one.line for one in findings])
+    return doctor.exit_code(findings)
 
 
 # --- the stages ---
@@ -131,10 +107,10 @@ def run(desk: Desk, connection: str, strict: bool) -> int:
     """Collect, convert and deliver one connection."""
     from bridge import pipeline
 
-    chosen = _chosen(desk, connection)
+    chosen = desk.connection(connection)
     with desk.telling() as say:
         done = pipeline.run(desk.workplace, chosen, say, strict=strict)
-    return _finish(desk, done, strict=strict, reads=True)
+    return desk.finish(done, strict=strict, reads=True)
 
 
 @group.command(epilog=examples('beacon-bridge collect "Contoso EU"'))
@@ -144,10 +120,10 @@ def collect(desk: Desk, connection: str) -> int:
     """Run the reader only: the run folder then holds its captures."""
     from bridge import pipeline
 
-    chosen = _chosen(desk, connection)
+    chosen = desk.connection(connection)
     with desk.telling() as say:
         done = pipeline.collect(desk.workplace, chosen, say)
-    return _finish(desk, done)
+    return desk.finish(done)
 
 
 @group.command(
@@ -157,23 +133,25 @@ def collect(desk: Desk, connection: str) -> int:
     )
 )
 @click.argument("what", nargs=-1, required=True, metavar="RUN | STEP=FILE...")
-@click.option("--reader", help="By hand: the reader folder whose steps the files belong to.")
-@click.option("--connection", help="By hand: the connection the package is for.")
+@click.option("--reader", metavar="FOLDER", help="By hand: the reader folder whose steps these are.")
+@click.option("--connection", metavar="NAME", help="By hand: the connection the package is for.")
 @shared
 def convert(desk: Desk, what: tuple[str, ...], reader: str | None, connection: str | None) -> int:
     """Make a run's package again from its captures, or one by hand from saved reader output."""
     from bridge import pipeline
 
+    if not reader and (len(what) > 1 or connection):
+        raise click.UsageError("STEP=FILE and --connection want --reader FOLDER.")
+    if reader:
+        reader = _folder(reader)
+        files = _step_files(what)
+        chosen = _by_hand(desk, reader, connection)
     with desk.telling() as say:
         if reader:
-            chosen = _by_hand(desk, reader, connection)
-            files = dict(_step_file(word) for word in what)
             done = pipeline.convert_by_hand(desk.workplace, chosen, reader, files, say)
-        elif len(what) == 1:
-            done = pipeline.convert(desk.workplace, desk.workplace.runs.load(what[0]), say)
         else:
-            raise click.UsageError("STEP=FILE wants --reader FOLDER.")
-    return _finish(desk, done)
+            done = pipeline.convert(desk.workplace, desk.workplace.runs.load(what[0]), say)
+    return desk.finish(done)
 
 
 @group.command(
@@ -195,8 +173,8 @@ def deliver(
     """Deliver a run's package to the folder that its connection names."""
     from bridge import pipeline
 
-    if waiting == bool(run):
-        raise click.UsageError("Name a RUN, or say --waiting.")
+    if waiting == bool(run) or (waiting and (again or accept_by_hand)):
+        raise click.UsageError("Name a RUN, or say --waiting alone.")
     if again and not reason.strip():
         raise click.UsageError("--again wants --reason TEXT.")
     if waiting:
@@ -206,7 +184,7 @@ def deliver(
         done = pipeline.deliver_run(
             place, place.runs.load(run or ""), say, again=again, reason=reason, accept_by_hand=accept_by_hand
         )
-    return _finish(desk, done, reads=True)
+    return desk.finish(done, reads=True)
 
 
 def _deliver_waiting(desk: Desk) -> int:
@@ -214,60 +192,49 @@ def _deliver_waiting(desk: Desk) -> int:
     from bridge import pipeline
     from bridge.show import report
 
-    done, codes = [], set()
+    done: list[Run] = []
+    failed: dict[str, BridgeError] = {}
     for chosen in desk.workplace.settings.connections.values():
         try:
             with desk.telling() as say:
                 sent = pipeline.deliver_waiting(desk.workplace, chosen, say)
         except BridgeError as error:
             desk.tell(f"{chosen.name}: {error}\nNext: {error.hint}")
-            codes.add(error.exit_code)
-            continue
-        if sent:
-            done.append(sent)
+            failed[chosen.name] = error
+        else:
+            done += [sent] if sent else []
     runs = desk.workplace.runs
-    desk.show([report.run_json(one, runs) for one in done], lambda: report.runs_table(done, runs))
+    desk.show(report.delivered_json(done, failed, runs), lambda: report.runs_table(done, runs))
+    desk.tell_readers()
+    codes = {error.exit_code for error in failed.values()}
     return EXIT_SEVERAL if len(codes) > 1 else next(iter(codes), 0)
-
-
-def _chosen(desk: Desk, name: str) -> Connection:
-    """Return the connection, with the warnings that every run of it begins with."""
-    from bridge import doctor
-
-    settings = desk.workplace.settings
-    chosen = settings.connection(name)
-    for line in settings.warnings:
-        desk.tell(f"warning: {line}")
-    if settings.saas_management == "yes":
-        desk.tell(f"warning: {doctor.RETIRED}")
-    return chosen
 
 
 def _by_hand(desk: Desk, reader: str, name: str | None) -> Connection:
     from bridge.model import Connection
 
     if name:
-        return desk.workplace.settings.connection(name)
+        return desk.connection(name)
     return Connection(name="by hand", reader=reader, tenant="unknown")
 
 
-def _step_file(word: str) -> tuple[str, Path]:
-    step, equals, file = word.partition("=")
-    if not equals or not step or not file:
-        raise click.UsageError(f"{word!r} is not STEP=FILE.")
-    return step, Path(file)
+def _folder(reader: str) -> str:
+    """Return a reader as the settings would name it: what looks like a path becomes an absolute one."""
+    is_path = "/" in reader or "\\" in reader
+    return str(Path(reader).absolute()) if is_path and not reader.startswith("bridge:") else reader
 
 
-def _finish(desk: Desk, run: Run, *, strict: bool = False, reads: bool = False) -> int:
-    """Show what a stage made of a run; gaps under ``--strict`` have an exit code of their own."""
-    from bridge.package.layout import BRIDGE_1
-    from bridge.show import report
-
-    runs = desk.workplace.runs
-    desk.show(report.run_json(run, runs), lambda: report.outcome_lines(run, runs))
-    if reads:
-        desk.tell(BRIDGE_1.readers)
-    return EXIT_GAPS if strict and run.gaps else 0
+def _step_files(words: tuple[str, ...]) -> dict[str, Path]:
+    """Return ``STEP=FILE`` words as a table."""
+    files: dict[str, Path] = {}
+    for word in words:
+        step, _, file = word.partition("=")
+        if not step or not file:
+            raise click.UsageError(f"{word!r} is not STEP=FILE.")
+        if step in files:
+            raise click.UsageError(f"{step} is given twice.")
+        files[step] = Path(file)
+    return files
 
 
 # --- looking ---
@@ -329,11 +296,11 @@ def rows(desk: Desk, file: Path) -> int:
 @shared
 def settings(desk: Desk, example: bool) -> int:
     """Show the settings as they were understood, or print a complete example."""
-    from bridge.settings import EXAMPLE
     from bridge.show import report
+    from bridge.show.example import EXAMPLE
 
     if example:
-        click.echo(EXAMPLE, nl=False)
+        desk.show({"example": EXAMPLE}, lambda: EXAMPLE.rstrip("\n"))
         return 0
     found = desk.workplace.settings
     desk.show(report.settings_json(found), lambda: report.settings_lines(found))

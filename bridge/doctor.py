@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import platform
 import sys
+import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Literal, Protocol
 
 from bridge import beacon, system
 from bridge.beacon import Beacon
 from bridge.errors import BeaconError, BridgeError, ReaderError
-from bridge.model import Connection, EngineFacts, Job, Owner, Tested
+from bridge.model import Connection, EngineFacts, Job, Owner, Reader, Tested
 from bridge.readers import folder
-from bridge.settings import DEPRECATED
 from bridge.workplace import Workplace
 
 ENOUGH_BYTES = 1024**3  # captures and packages of the largest known tenants stay below it
+LEAST_POWERSHELL = (5, 1)  # docs.flexera.com/fnms/EN/InvAdapConn/adapters/Office365/concepts/M365Prereqs.html
 
 RETIRED = (
     "Flexera SaaS Management is in use: once it has imported, licences made through either Microsoft 365 "
     "connector become Retired and new ones are created."
 )
+NO_DEPRECATED = f"There is no {beacon.DEPRECATED!r} folder; a beacon upgrade may have removed it."
+
+_POLICIES = frozenset({"RemoteSigned", "Unrestricted", "Bypass"})  # under which a reader's script is loaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,23 @@ class Finding:
         """Return the finding that an error is."""
         return cls(topic, "fail", str(error), error.hint, error.exit_code)
 
+    @property
+    def line(self) -> str:
+        """The finding on one line."""
+        fix = f". Fix: {self.fix}" if self.fix else ""
+        text = " ".join(self.text.split()).rstrip(".")
+        return f"{self.level:<4}  {self.topic}: {text}{fix}"
+
+
+def as_json(finding: Finding) -> dict[str, object]:
+    """Return a finding as `--json` shows it: topic, level, text, fix, exit_code."""
+    return asdict(finding)
+
+
+def exit_code(findings: list[Finding]) -> int:
+    """Return the exit code of the first finding that fails, 0 if none does."""
+    return next((one.exit_code for one in findings if one.level == "fail"), 0)
+
 
 class Tester(Protocol):
     """A PowerShell that can be asked about itself and can run a reader's own tests."""
@@ -48,7 +70,7 @@ class Tester(Protocol):
         ...
 
     def test(self, job: Job) -> Tested:
-        """Run TestConnection and VersionCheck, each in a process of its own."""
+        """Run TestConnection and VersionCheck, each in a process and a folder of its own."""
         ...
 
 
@@ -66,7 +88,7 @@ def machine(workplace: Workplace, find_tester: FindTester) -> Iterator[Finding]:
     yield _beacon(workplace.beacon)
     yield from _folders(workplace)
     yield from _powershell(find_tester)
-    yield from _state(workplace)
+    yield from _state(workplace.settings.state)
     yield from _settings(workplace)
 
 
@@ -81,21 +103,32 @@ def _beacon(found: Beacon | BeaconError) -> Finding:
 
 
 def _folders(workplace: Workplace) -> Iterator[Finding]:
-    if isinstance(workplace.beacon, BeaconError):
+    found = workplace.beacon
+    if not isinstance(found, BeaconError):
+        there = folder.survey(beacon.folders(found.readers), Owner.BEACON, found.overrides)
+        for one in there:
+            yield from _folder(one)
+        if not any(beacon.is_deprecated(one.name) for one in there):
+            fix = "Nothing, unless a connection still uses it: move that one to Microsoft 365."
+            yield Finding("reader folder", "info", NO_DEPRECATED, fix)
+    for one in folder.survey(beacon.folders(beacon.shipped_readers()), Owner.BRIDGE, None):
+        yield from _folder(one)
+
+
+def _folder(found: folder.Found) -> Iterator[Finding]:
+    whose = "bridge:" if found.owner is Owner.BRIDGE else ""
+    if isinstance(found.reader, BeaconError):
+        yield Finding.of("reader folder", found.reader)
         return
-    found = folder.survey(beacon.folders(workplace.beacon), Owner.BEACON, workplace.beacon.overrides)
-    for one in found:
-        if isinstance(one.reader, BeaconError):
-            yield Finding.of("reader folder", one.reader)
-        else:
-            yield Finding("reader folder", "ok", f"{one.name}: {len(one.reader.to_collect)} steps to collect")
-            yield from (Finding("reader folder", "warn", warning) for warning in one.reader.warnings)
-    if DEPRECATED not in {one.name for one in found}:
-        yield Finding(
-            "reader folder",
-            "info",
-            f"There is no {DEPRECATED!r} folder; a beacon upgrade may have removed it.",
-        )
+    yield Finding(
+        "reader folder", "ok", f"{whose}{found.name}: {len(found.reader.to_collect)} steps to collect"
+    )
+    fix = f'Look at it with `beacon-bridge list "{whose}{found.name}"`; tell us if a run goes wrong.'
+    for warning in found.reader.warnings:
+        yield Finding("reader folder", "warn", f"{whose}{found.name}: {warning}", fix)
+
+
+# --- PowerShell ---
 
 
 def _powershell(find_tester: FindTester) -> Iterator[Finding]:
@@ -105,55 +138,97 @@ def _powershell(find_tester: FindTester) -> Iterator[Finding]:
         yield Finding.of("PowerShell", error)
         return
     yield _bits_finding(facts)
-    yield Finding("PowerShell", "ok", f"execution policy {facts.execution_policy or 'unknown'}")
-    if facts.language_mode == "FullLanguage":
-        yield Finding("PowerShell", "ok", "language mode FullLanguage")
-    else:
-        yield Finding(
-            "PowerShell",
-            "fail",
-            f"language mode {facts.language_mode}: readers need FullLanguage",
-            "Allow bridge's ps_scripts folder and the reader folders in the application control policy.",
-            BeaconError.exit_code,
-        )
+    yield _version(facts)
+    yield _policy(facts)
+    yield _language(facts)
 
 
 def _bits_finding(facts: EngineFacts) -> Finding:
-    text = f"{facts.executable}, version {facts.version} {facts.edition}, {facts.bits.inside}-bit"
+    text = f"{facts.executable}, {facts.bits.inside}-bit inside"
     if facts.development:
-        return Finding("PowerShell", "warn", f"{text}: for development only, no beacon runs it")
+        fix = "Run beacon-bridge on the beacon, where Windows has a 32-bit PowerShell."
+        return Finding("PowerShell", "warn", f"{text}: for development only, no beacon runs it", fix)
     return Finding("PowerShell", "ok", text)
 
 
-def _state(workplace: Workplace) -> Iterator[Finding]:
-    state = workplace.settings.state
+def _version(facts: EngineFacts) -> Finding:
+    text = f"version {facts.version} {facts.edition}"
+    numbers = tuple(int(part) for part in facts.version.split(".")[:2] if part.isdigit())
+    if numbers >= LEAST_POWERSHELL:
+        return Finding("PowerShell", "ok", text)
+    fix = "Install Windows Management Framework 5.1."
+    return Finding("PowerShell", "fail", f"{text}, expected 5.1 or later", fix, BeaconError.exit_code)
+
+
+def _policy(facts: EngineFacts) -> Finding:
+    text = f"execution policy {facts.execution_policy or 'unknown'}"
+    effective, _, _scopes = facts.execution_policy.partition(" ")
+    if effective in _POLICIES:
+        return Finding("PowerShell", "ok", text)
+    fix = "Set the execution policy to RemoteSigned; where a Group Policy sets it, there."
+    return Finding("PowerShell", "fail", f"{text}: readers need RemoteSigned", fix, BeaconError.exit_code)
+
+
+def _language(facts: EngineFacts) -> Finding:
+    text = f"language mode {facts.language_mode or 'unknown'}"
+    if facts.language_mode == "FullLanguage":
+        return Finding("PowerShell", "ok", text)
+    fix = "Allow bridge's ps_scripts folder and the reader folders in the application control policy."
+    return Finding("PowerShell", "fail", f"{text}: readers need FullLanguage", fix, BeaconError.exit_code)
+
+
+# --- the state folder and the settings ---
+
+
+def _state(state: Path) -> Iterator[Finding]:
+    try:
+        yield _rights(state)
+        yield _disk(state)
+    except OSError as error:
+        fix = "Set [bridge] state to a folder that this account can write to."
+        text = f"{state} cannot be used: {error.strerror or error}"
+        yield Finding("state folder", "fail", text, fix, BeaconError.exit_code)
+
+
+def _rights(state: Path) -> Finding:
     if not state.exists():
-        yield Finding("state folder", "ok", f"{state} will be made by the first run")
-    elif strangers := system.strangers(state):
-        yield Finding(
+        return Finding("state folder", "ok", f"{state} will be made by the first run, for its owner only")
+    with tempfile.TemporaryFile(dir=state):  # an OSError says why nothing can be written there
+        pass
+    if strangers := system.strangers(state):
+        return Finding(
             "state folder",
             "fail",
             f"{state} can be read by {', '.join(strangers)}; captures name every employee",
             "Leave rights to Administrators, SYSTEM and the account that runs beacon-bridge only.",
             BeaconError.exit_code,
         )
-    else:
-        yield Finding("state folder", "ok", f"{state}, for its owner only")
+    return Finding("state folder", "ok", f"{state}, for its owner only")
+
+
+def _disk(state: Path) -> Finding:
     free = system.free_bytes(state)
     text = f"{free / 1024**3:,.1f} GiB free for {state}"
-    if free < ENOUGH_BYTES:
-        yield Finding("disk", "warn", text, "Make room, or set [bridge] state to another volume.")
-    else:
-        yield Finding("disk", "ok", text)
+    if free >= ENOUGH_BYTES:
+        return Finding("disk", "ok", text)
+    return Finding("disk", "warn", text, "Make room, or set [bridge] state to another volume.")
 
 
 def _settings(workplace: Workplace) -> Iterator[Finding]:
     settings = workplace.settings
     names = ", ".join(settings.connections) or "none"
     yield Finding("settings", "ok", f"{settings.file or 'no file'}; connections: {names}")
-    yield from (Finding("settings", "warn", warning) for warning in settings.warnings)
-    if settings.saas_management == "yes":
-        yield Finding("SaaS Management", "warn", RETIRED)
+    for warning in settings.warnings:
+        yield Finding("settings", "warn", warning, "Keep one of these connections.")
+    yield from _retired(workplace)
+
+
+def _retired(workplace: Workplace) -> Iterator[Finding]:
+    if workplace.settings.saas_management == "yes":
+        fix = (
+            "Validate the first SaaS import, move attachments to the new licences, remove the old connectors."
+        )
+        yield Finding("SaaS Management", "warn", RETIRED, fix)
 
 
 # --- one connection ---
@@ -162,37 +237,56 @@ def _settings(workplace: Workplace) -> Iterator[Finding]:
 def connection(workplace: Workplace, chosen: Connection, find_tester: FindTester) -> Iterator[Finding]:
     """Yield how the connection stands: its reader, its parameters, and the reader's own tests."""
     try:
-        reader = workplace.reader(chosen.reader)
-        yield Finding("reader", "ok", f"{reader.name} ({reader.owner}), {len(reader.to_collect)} steps")
-        values = workplace.values(chosen, reader)
-        yield Finding("parameters", "ok", f"{', '.join(values) or 'none'}: all filled")
-        job = Job(
-            run="check",
-            reader=reader,
-            values=values,
-            folder=workplace.settings.state,
-            minutes=chosen.minutes,
-            tolerate_errors=chosen.tolerate_errors,
-        )
-        yield from _tested(reader.test is not None, find_tester().test(job))
+        yield from _reader(workplace, chosen, find_tester)
     except BridgeError as error:
         yield Finding.of("connection", error)
     if chosen.deliver_to is not None and not chosen.deliver_to.is_dir():
-        yield Finding("destination", "warn", f"{chosen.deliver_to} is no folder that can be reached")
+        text = f"{chosen.deliver_to} is no folder that can be reached"
+        yield Finding("destination", "warn", text, "Make the folder, or correct deliver_to in the settings.")
+    yield from _retired(workplace)
 
 
-def _tested(has_test: bool, tested: Tested) -> Iterator[Finding]:
-    if not has_test:
-        yield Finding("TestConnection", "info", "this reader has none")
-    elif tested.ok:
-        yield Finding("TestConnection", "ok", "the reader says OK")
-    else:
-        yield Finding(
-            "TestConnection",
-            "fail",
-            tested.error or f"the reader said {' / '.join(tested.said) or 'nothing'} instead of OK",
-            "Check the connection's parameters; success is the returned text OK and nothing else.",
-            ReaderError.exit_code,
-        )
-    if tested.version:
-        yield Finding("VersionCheck", "ok", f"the source is version {tested.version}")
+def _reader(workplace: Workplace, chosen: Connection, find_tester: FindTester) -> Iterator[Finding]:
+    reader = workplace.reader(chosen.reader)
+    yield Finding(
+        "reader", "ok", f"{reader.name} ({reader.owner}), {len(reader.to_collect)} steps to collect"
+    )
+    values = workplace.values(chosen, reader)
+    yield Finding("parameters", "ok", f"{', '.join(values) or 'none'}: all filled")
+    if chosen.engine == "native":
+        text = "not run: the native engine does without the reader's PowerShell"
+        yield Finding("TestConnection", "info", text, 'Set engine = "powershell" to have it run.')
+        return
+    job = Job(
+        run="check",
+        reader=reader,
+        values=values,
+        folder=workplace.settings.state,
+        minutes=chosen.minutes,
+        tolerate_errors=chosen.tolerate_errors,
+    )
+    tested = find_tester().test(job)
+    yield _test(reader, tested)
+    yield _version_check(reader, tested)
+
+
+def _test(reader: Reader, tested: Tested) -> Finding:
+    """Return what TestConnection came to: success is the returned text OK, and nothing else is."""
+    if reader.test is None:
+        return Finding("TestConnection", "info", "this reader has none", "Nothing: a run will tell.")
+    if tested.ok:
+        return Finding("TestConnection", "ok", "the reader says OK")
+    said = f"the reader said {' / '.join(tested.said) or 'nothing'} instead of OK"
+    fix = "Check the connection's parameters; success is the returned text OK and nothing else."
+    text = f"{said}: {tested.error}" if tested.error else said
+    return Finding("TestConnection", "fail", text, fix, ReaderError.exit_code)
+
+
+def _version_check(reader: Reader, tested: Tested) -> Finding:
+    if reader.version_check is None:
+        return Finding("VersionCheck", "info", "this reader has none", "Nothing: every step applies.")
+    if tested.version and not tested.version_error:
+        return Finding("VersionCheck", "ok", f"the source is version {tested.version}")
+    text = tested.version_error or "the reader returned no version"
+    fix = "Check the connection's parameters, and whether the source is one that this reader knows."
+    return Finding("VersionCheck", "fail", text, fix, ReaderError.exit_code)

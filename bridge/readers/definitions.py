@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 from lxml import etree
 
@@ -13,20 +14,44 @@ XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 MOST_BYTES = 16 * 1024 * 1024
 HINT = "The folder is not as the beacon delivers it; `beacon-bridge list NAME --census` shows its shape."
 
+_BLANK = b"\xef\xbb\xbf\xff\xfe \t\r\n\0"  # byte order marks and white space, of UTF-8 and of UTF-16
+
+
+class Unreadable(Exception):
+    """A definition file that is no XML we accept.
+
+    ``reason`` and ``line`` tell why and show nothing of the file; ``detail`` may show some of it.
+    """
+
+    def __init__(self, reason: str, line: int | None = None, detail: str = "") -> None:
+        super().__init__(reason)
+        self.reason, self.line, self.detail = reason, line, detail
+
 
 class Definition:
-    """One definition file: its path, its root element, and complaints that name file and line."""
+    """One definition file: its path, its root element, and complaints that name file and line.
+
+    ``warnings`` collects what is left out or guessed at, as sentences with the file's name and line.
+    """
 
     def __init__(self, path: Path, root: str) -> None:
         self.path = path
-        self.root = _parse(path)
+        try:
+            self.root = parse(path)
+        except Unreadable as error:
+            where = f"{path}:{error.line}" if error.line else f"{path}"
+            raise BeaconError(f"{where}: {error.reason}{error.detail}.", hint=HINT) from error
+        self.warnings: list[str] = []
         if self.root.tag != root:
             raise self.wrong(self.root, f"the root element is {self.root.tag!r}, expected {root!r}")
 
-    def wrong(self, element: etree._Element | None, text: str) -> BeaconError:
+    def wrong(self, element: etree._Element, text: str) -> BeaconError:
         """Return a complaint about an element of this file."""
-        line = f":{element.sourceline}" if element is not None and element.sourceline else ""
-        return BeaconError(f"{self.path}{line}: {text}.", hint=HINT)
+        return BeaconError(f"{self.path}:{element.sourceline}: {text}.", hint=HINT)
+
+    def warn(self, element: etree._Element, text: str) -> None:
+        """Keep a remark about an element of this file."""
+        self.warnings.append(f"{self.path.name}:{element.sourceline}: {text}.")
 
     def text(self, element: etree._Element, name: str) -> str:
         """Return an attribute that must be there and not blank."""
@@ -36,28 +61,63 @@ class Definition:
         return value
 
     def number(self, element: etree._Element, name: str) -> int:
-        """Return an attribute that must be a whole number."""
+        """Return an attribute that must be a whole number of at most nine digits."""
         text = self.text(element, name)
-        if not (text.isascii() and text.lstrip("-").isdigit()):
+        if not re.fullmatch("-?[0-9]{1,9}", text):
             raise self.wrong(element, f"{name} is {text!r}, expected a whole number")
         return int(text)
 
+    def section(self, name: str) -> etree._Element | None:
+        """Return the root's child of that name, None if there is none; two of them are refused."""
+        found = self.root.findall(name)
+        if len(found) > 1:
+            raise self.wrong(found[1], f"{name} stands there twice")
+        return found[0] if found else None
+
     def children(self, element: etree._Element | None, *names: str) -> Iterator[etree._Element]:
         """Yield the child elements, each of which must have one of the names."""
-        for child in element if element is not None else ():
-            if not isinstance(child.tag, str):  # a comment or a processing instruction
-                continue
+        for child in element.iterchildren("*") if element is not None else ():
             if child.tag not in names:
                 raise self.wrong(child, f"unknown element {child.tag!r}, expected {' or '.join(names)}")
             yield child
 
+    def unknown(self, element: etree._Element, known: frozenset[str]) -> None:
+        """Keep a remark about each attribute that is not among the known ones, and so has no effect here."""
+        for name in map(str, element.attrib):
+            if name not in known:
+                self.warn(element, f"the attribute {name} of {element.tag} is not known and has no effect")
+
+    def file(self, element: etree._Element, name: str, folder: Path) -> Path:
+        """Return a file of the folder that an element names, as Windows would find it: in any case.
+
+        A file that is missing or lies outside the folder is refused.
+        """
+        path = PureWindowsPath(name)
+        if path.anchor or ".." in path.parts or any(":" in part for part in path.parts):
+            raise self.wrong(element, f"{name!r} lies outside the folder")
+        found = folder
+        for part in path.parts:
+            found = as_written(found / part)
+        if not found.is_file():
+            raise self.wrong(element, f"there is no file {name!r} in the folder")
+        if not found.resolve().is_relative_to(folder.resolve()):
+            raise self.wrong(element, f"{name!r} lies outside the folder")
+        return found
+
+
+def as_written(path: Path) -> Path:
+    """Return the path with its last part as it is written on disk, which may differ in case.
+
+    The path itself, if there is nothing of that name in any case.
+    """
+    if not path.parent.is_dir():
+        return path
+    same = [entry for entry in path.parent.iterdir() if entry.name.casefold() == path.name.casefold()]
+    return path if path in same else min(same, default=path)
+
 
 def parse(path: Path) -> etree._Element:
-    """Return the root element of a definition file, whatever it is; BeaconError if it is no clean XML."""
-    return _parse(path)
-
-
-def _parse(path: Path) -> etree._Element:
+    """Return the root element of a definition file, whatever it is; Unreadable if it is no clean XML."""
     content = _content(path)
     parser = etree.XMLParser(
         resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, strip_cdata=False
@@ -65,11 +125,11 @@ def _parse(path: Path) -> etree._Element:
     try:
         root = etree.fromstring(content, parser)
     except etree.XMLSyntaxError as error:
-        raise BeaconError(
-            f"{path}:{error.lineno}: this is no well-formed XML: {error.msg}.", hint=HINT
-        ) from error
+        detail = str(error.msg).rpartition(", line ")[0]
+        raise Unreadable("this is no well-formed XML", error.lineno, f": {detail}") from error
     if root.getroottree().docinfo.internalDTD is not None:
-        raise BeaconError(f"{path}:1: a DTD or entity declaration is not accepted here.", hint=HINT)
+        line = content.replace(b"\0", b"").partition(b"<!DOCTYPE")[0].count(b"\n") + 1
+        raise Unreadable("a DTD or entity declaration is not accepted here", line)
     return root
 
 
@@ -78,9 +138,9 @@ def _content(path: Path) -> bytes:
         size = path.stat().st_size
         content = path.read_bytes() if size <= MOST_BYTES else b""
     except OSError as error:
-        raise BeaconError(f"{path}: cannot be read: {error.strerror or error}.", hint=HINT) from error
+        raise Unreadable("cannot be read", detail=f": {error.strerror or error}") from error
     if size > MOST_BYTES:
-        raise BeaconError(f"{path}: is larger than {MOST_BYTES // 1024**2} MiB.", hint=HINT)
-    if not content.strip(b"\xef\xbb\xbf \t\r\n\0"):
-        raise BeaconError(f"{path}: is empty.", hint=HINT)
+        raise Unreadable(f"is larger than {MOST_BYTES // 1024**2} MiB")
+    if not content.strip(_BLANK):
+        raise Unreadable("is empty")
     return content
