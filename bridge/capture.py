@@ -53,9 +53,14 @@ def escape(text: str) -> str:
 
 def unescape(text: str) -> str:
     """Return what ``escape`` was given; surrogates may stand alone in it."""
-    if "_x" not in text:
+    if not has_escape(text):
         return text
     return _ESCAPED.sub(lambda found: chr(int(found.group(1), 16)), text)
+
+
+def has_escape(text: str) -> bool:
+    """Return whether ``unescape`` would change a text."""
+    return "_x" in text and _ESCAPED.search(text) is not None
 
 
 def attribute(text: str) -> str:
@@ -78,6 +83,21 @@ def keys(count: int) -> tuple[str, ...]:
         return (key(head - 1) if head else "") + chr(ord("a") + tail)
 
     return tuple(key(number) for number in range(count))
+
+
+def openings(count: int) -> tuple[str, ...]:
+    """Return what stands before each column's cell in a row line: `` a="`` on."""
+    return tuple(f' {key}="' for key in keys(count))
+
+
+def row_line(openings: Sequence[str], cells: Sequence[str | None]) -> str:
+    """Return one row in its only form; None is null."""
+    parts = ["<r"]
+    for opening, text in zip(openings, cells, strict=True):
+        if text is not None:
+            parts += (opening, attribute(escape(text)), '"')
+    parts.append("/>\n")
+    return "".join(parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,19 +206,14 @@ class CaptureWriter:
         self.path = path
         self.rows = 0
         self._header = header
-        self._open_tags = tuple(f' {key}="' for key in keys(len(header.columns)))
+        self._openings = openings(len(header.columns))
         self._part = path.with_name(path.name + PART)
         self._file = self._part.open("w", encoding="utf-8", newline="\n")
         self._file.write(head(header))
 
     def write(self, cells: Sequence[str | None]) -> None:
         """Write one row of canonical cell text, in column order; None is null."""
-        parts = ["<r"]
-        for tag, text in zip(self._open_tags, cells, strict=True):
-            if text is not None:
-                parts += (tag, attribute(escape(text)), '"')
-        parts.append("/>\n")
-        self._file.write("".join(parts))
+        self._file.write(row_line(self._openings, cells))
         self.rows += 1
 
     def finish(self, gaps: Sequence[Gap] = ()) -> Capture:

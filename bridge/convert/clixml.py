@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from bridge.convert.trees import Node, rows
-from bridge.convert.values import WHOLE_VALUE, Row, Scalar, SecureText, Value
+from bridge.convert.trees import MOST_DEPTH, MOST_NODES, Node, rows
+from bridge.convert.values import WHOLE_VALUE, Kind, Row, Scalar, SecureText, Value, is_integer
 from bridge.errors import ReaderOutputError
 
 _INTEGERS = frozenset({"By", "SB", "I16", "I32", "I64", "U16", "U32", "U64"})
-_NUMBERS = frozenset({"D", "Db", "Sg"})
-_TEXTS = frozenset({"S", "ToString", "G", "URI", "Version", "XD", "SBK", "BA", "TS"})
+_TEXTS = frozenset({"S", "ToString", "G", "URI", "Version"})
+_EXACT: Mapping[str, Kind] = {
+    "D": "number",
+    "Db": "number",
+    "Sg": "number",
+    "DT": "moment",
+    "TS": "span",
+    "BA": "bytes",
+    "XD": "object",
+    "SBK": "object",
+}
 _LISTS = frozenset({"LST", "IE", "STK", "QUE"})
 _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
 _MOST_REMEMBERED = 4096  # objects that a later Ref may name: memory stays flat
@@ -25,12 +34,12 @@ def read(path: Path) -> Iterator[Row]:
     for node in rows(path, "Objs"):
         if node.tag == "Ref":
             raise ReaderOutputError(
-                f"{path.name}: rows are lost in this file: a reader emitted one object again after changing "
-                "it, and Export-Clixml kept only a reference to its first state.",
-                hint="Save the reader's output with: ... | ConvertTo-Xml -As Stream, or run it with bridge.",
+                f"{path.name}: rows are lost in this file: a reader emitted the same object again, and "
+                "Export-Clixml wrote only a reference to its first state.",
+                hint="Save the reader's output with `... | ConvertTo-Xml -As Stream`, "
+                "or let beacon-bridge run the reader.",
             )
-        value = reader.value(node)
-        yield value if isinstance(value, dict) else {WHOLE_VALUE: value}
+        yield reader.row(node)
 
 
 class _Reader:
@@ -40,6 +49,13 @@ class _Reader:
         self._name = name
         self._types: dict[str, tuple[str, ...]] = {}
         self._objects: OrderedDict[str, Value] = OrderedDict()
+        self._depth = self._size = 0  # of the row that is read
+
+    def row(self, node: Node) -> Row:
+        """Return a row, the one value that it is under ``value``."""
+        self._size = 0
+        value = self.value(node)
+        return value if isinstance(value, dict) else {WHOLE_VALUE: value}
 
     def value(self, node: Node) -> Value:
         """Return what a node is."""
@@ -50,34 +66,47 @@ class _Reader:
             return decoded(text)
         if tag == "Nil":
             return None
-        if tag in _INTEGERS:
+        if tag in _EXACT:
+            return Scalar(_EXACT[tag], decoded(text) if _EXACT[tag] == "object" else text)
+        if tag in _INTEGERS and is_integer(text):
             return Scalar("integer", text)
-        if tag == "B":
+        if tag == "B" and text.lower() in {"true", "false"}:
             return Scalar("bool", text.lower())
-        if tag in _NUMBERS:
-            return Scalar("number", text)
-        if tag == "DT":
-            return Scalar("moment", text)
         return self._rare(node)
 
     def _rare(self, node: Node) -> Value:
-        if node.tag == "C":
+        if node.tag == "C" and is_integer(node.text) and 0 <= int(node.text) <= 0xFFFF:
             return chr(int(node.text))
         if node.tag == "SS":
             return SecureText()
         if node.tag == "Ref":
             return self._referred(node)
-        raise self._wrong(f"unknown element {node.tag!r}")
+        raise self._wrong(f"the element {node.tag!r} with the text {node.text[:40]!r} is not understood")
 
     def _referred(self, node: Node) -> Value:
         key = node.attrs.get("RefId", "")
         if key not in self._objects:
             raise self._wrong(f"a Ref names the object {key!r}, which is not there or too far back")
+        self._objects.move_to_end(key)
+        self._measure(self._objects[key], self._depth)
         return self._objects[key]
+
+    def _measure(self, value: Value, depth: int) -> None:
+        """Count what a shared value adds to its row, so that references to references stay bounded."""
+        self._size += 1
+        if depth > MOST_DEPTH or self._size > MOST_NODES:
+            raise self._wrong(
+                f"its references make a row of more than {MOST_DEPTH} levels or {MOST_NODES:,} values"
+            )
+        if isinstance(value, list | dict):
+            for one in value.values() if isinstance(value, dict) else value:
+                self._measure(one, depth + 1)
 
     def _object(self, node: Node) -> Value:
         parts = {child.tag: child for child in node.children}
+        self._depth += 1
         value = self._content(node, parts, self._type_names(parts))
+        self._depth -= 1
         if key := node.attrs.get("RefId"):
             self._objects[key] = value
             if len(self._objects) > _MOST_REMEMBERED:

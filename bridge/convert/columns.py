@@ -33,7 +33,7 @@ class Rule:
 
     column: Column
     canonical: Canonical
-    pattern: str | None
+    pattern: str
 
 
 def rule(column: Column) -> Rule:
@@ -46,11 +46,11 @@ def rule(column: Column) -> Rule:
     if name in MOMENTS:
         return Rule(column, _moment(name), _moment_pattern(name))
     if name in DECIMALS or name in MONEYS:
-        return Rule(column, _decimal(column), None)
+        return Rule(column, _decimal(column), _decimal_pattern(column))
     if name in FLOATS:
-        return Rule(column, _float(name), None)
+        return Rule(column, _float(name), _FLOAT_PATTERN)
     if name in BINARIES:
-        return Rule(column, _binary(column), None)
+        return Rule(column, _binary(column), _binary_pattern(column))
     return Rule(column, *_OTHERS[name])
 
 
@@ -61,9 +61,13 @@ def utf16_length(text: str) -> int:
 
 def cut(text: str, length: int) -> str:
     """Return the text's first ``length`` UTF-16 units, without half of a pair at the end."""
-    kept = text.encode("utf-16-le", "surrogatepass")[: 2 * length].decode("utf-16-le", "surrogatepass")
-    whole_pair_cut = "\ud800" <= kept[-1:] <= "\udbff" and text[len(kept) - 1 : len(kept)] != kept[-1]
-    return kept[:-1] if whole_pair_cut else kept
+    units = text.encode("utf-16-le", "surrogatepass")
+
+    def kind(number: int) -> int:
+        return units[2 * number + 1] >> 2  # 0x36: first half of a pair, 0x37: second half
+
+    splits_a_pair = 2 * length < len(units) and kind(length - 1) == 0x36 and kind(length) == 0x37
+    return units[: 2 * (length - splits_a_pair)].decode("utf-16-le", "surrogatepass")
 
 
 # --- texts ---
@@ -80,14 +84,23 @@ def _text(column: Column) -> Canonical:
     return canonical
 
 
+_UNIT = "[ !#-%'-;=?-\ud7ff\ue000-\ufffd]"  # one character, one UTF-16 unit, no markup
+_ANY = "[ !#-%'-;=?-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"  # one or two units
+_RARE = f"{_ANY}*+(?:&(?:amp|lt|gt|quot|#x9|#xA|#xD);{_ANY}*+)*+"
+
+
 def _text_pattern(column: Column) -> str:
-    return r'[^&<>"\x00-\x1f]' + ("*" if column.length is None else f"{{0,{column.length}}}")
+    """Return a pattern that takes plain text at once, and text with markup or emoji if it is surely short."""
+    if column.length is None:
+        return _RARE
+    return f'(?:{_UNIT}{{0,{column.length}}}+(?=")|(?=[^"]{{0,{column.length // 2}}}"){_RARE})'
 
 
 # --- numbers ---
 
 _WHOLE = re.compile(r"-?(?:0|[1-9][0-9]*)", re.ASCII)
 _DECIMAL = re.compile(r"-?([0-9]+)(?:\.([0-9]+))?", re.ASCII)
+_FLOAT_PATTERN = "-?[0-9]{1,15}(?:\\.[0-9]{1,17})?(?:[eE][+-]?[0-9])?"  # surely in range
 _FLOAT = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?", re.ASCII)
 _MOST_DIGITS = 40
 
@@ -110,17 +123,33 @@ def _whole_pattern(name: str) -> str:
     return f"-?(?:0|[1-9][0-9]{{0,{digits}}})"
 
 
+def _digits(column: Column) -> tuple[int, int]:
+    """Return how many digits a number has before and after its point at most."""
+    if column.type in MONEYS:
+        return 15, 4
+    precision, scale = column.precision or 18, column.scale or 0
+    return precision - scale, scale
+
+
+def _decimal_pattern(column: Column) -> str:
+    before, after = _digits(column)
+    if money := MONEYS.get(column.type):
+        before = len(str(money // 10_000)) - 1  # one digit fewer than the largest has, so always in range
+    whole = f"[0-9]{{1,{before}}}" if before else "0"
+    return f"-?{whole}" + (f"(?:\\.[0-9]{{1,{after}}})?" if after else "")
+
+
 def _decimal(column: Column) -> Canonical:
     money = MONEYS.get(column.type)
-    precision, scale = (19, 4) if money else (column.precision or 18, column.scale or 0)
-    expected = f"{column.type}, at most {precision - scale} digits before and {scale} after the point"
+    before, after = _digits(column)
+    expected = f"{column.type}, at most {before} digits before and {after} after the point"
 
     def canonical(text: str) -> str:
         form = _DECIMAL.fullmatch(text)
         if not form:
             raise Misfit(expected)
         whole, fraction = form.group(1).lstrip("0"), (form.group(2) or "").rstrip("0")
-        if len(fraction) > scale or len(whole) > precision - scale:
+        if len(fraction) > after or len(whole) > before:
             raise Misfit(expected)
         if money and not -money <= Decimal(text) * 10_000 < money:
             raise Misfit(f"{column.type}, within its range")
@@ -197,15 +226,14 @@ def _trim(clock: str) -> str:
     return clock.rstrip("0").rstrip(".") if "." in clock else clock
 
 
-def _moment_pattern(name: str) -> str | None:
+_CLOCK = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{0,6}[1-9])?"
+
+
+def _moment_pattern(name: str) -> str:
     if name == "time":
-        return None
-    day = f"(?:19|20)[0-9]{{2}}-{_DAY}"
-    if name == "smalldatetime":
-        return None
-    if name == "date":
-        return day
-    return rf"{day}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{{0,6}}[1-9])?Z?"
+        return _CLOCK
+    day = f"(?:19[0-9]{{2}}|20[0-7][0-9])-{_DAY}"
+    return day if name == "date" else rf"{day}T{_CLOCK}(?:Z|[+-](?:0[0-9]|1[0-4]):[0-5][0-9])?"
 
 
 # --- the others ---
@@ -229,6 +257,10 @@ def _guid(text: str) -> str:
     return bare
 
 
+def _binary_pattern(column: Column) -> str:
+    return "0x(?:[0-9A-Fa-f]{2})" + ("*" if column.length is None else f"{{0,{column.length}}}")
+
+
 def _binary(column: Column) -> Canonical:
     def canonical(text: str) -> str:
         form = _HEX.fullmatch(text)
@@ -241,7 +273,7 @@ def _binary(column: Column) -> Canonical:
     return canonical
 
 
-_OTHERS: Mapping[str, tuple[Canonical, str | None]] = {
+_OTHERS: Mapping[str, tuple[Canonical, str]] = {
     "bit": (_bit, "(?:true|false)"),
     "uniqueidentifier": (_guid, "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
 }

@@ -2,64 +2,95 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from bridge.convert.trees import Node, rows
-from bridge.convert.values import WHOLE_VALUE, Row, Scalar, SecureText, Value
+from bridge.convert.values import WHOLE_VALUE, Kind, Row, Scalar, SecureText, Value, is_integer
+from bridge.errors import ReaderOutputError
 
 _INTEGERS = frozenset(
     f"System.{name}" for name in ("Byte", "SByte", "Int16", "Int32", "Int64", "UInt16", "UInt32", "UInt64")
 )
-_NUMBERS = frozenset({"System.Decimal", "System.Double", "System.Single"})
-_INDENTATION = re.compile(r"\r?\n[ \t]*")
+_EXACT: Mapping[str, Kind] = {
+    "System.Decimal": "number",
+    "System.Double": "number",
+    "System.Single": "number",
+    "System.DateTime": "moment",
+}
 
 
 def read(path: Path) -> Iterator[Row]:
     """Yield the rows."""
     for node in rows(path, "Objects"):
-        value = _value(node, typed="Type" in node.attrs)
+        value = _value(node, path.name, typed="Type" in node.attrs)
         yield value if isinstance(value, dict) else {WHOLE_VALUE: value}
 
 
-def _value(node: Node, *, typed: bool) -> Value:
+def _value(node: Node, name: str, *, typed: bool) -> Value:
     kind = node.attrs.get("Type", "")
     if node.tag == "Object" and not (kind or node.children or node.text):
         return None
     if kind == "System.Security.SecureString":
         return SecureText()
     if node.children:
-        return _nested(node, kind, typed=typed)
-    text = node.text
-    if kind == "System.String" or (not kind and not typed):
-        # Save indents even an empty element: a text that is only that is an empty one
-        return "" if _INDENTATION.fullmatch(text) else text
-    if not text.strip():
+        return _nested(node, kind, name, typed=typed)
+    text = "" if _is_indentation(node) else node.text
+    if kind == "System.String" or not (kind or typed):
+        return text
+    if not node.text:
         return _empty(kind)
-    if kind in _INTEGERS:
+    return _scalar(kind, text, name)
+
+
+def _is_indentation(node: Node) -> bool:
+    """Return whether all that an element holds is how Save indents its end tag: it was empty or blank."""
+    return node.text == "\n" + "  " * node.depth
+
+
+def _scalar(kind: str, text: str, name: str) -> Value:
+    if kind in _INTEGERS and is_integer(text):
         return Scalar("integer", text)
-    if kind in _NUMBERS:
-        return Scalar("number", text)
-    if kind == "System.Boolean":
+    if kind in _EXACT:
+        return Scalar(_EXACT[kind], text)
+    if kind == "System.Boolean" and text.lower() in {"true", "false"}:
         return Scalar("bool", text.lower())
-    return Scalar("moment", text) if kind == "System.DateTime" else text
+    if kind in _INTEGERS or kind == "System.Boolean":
+        raise ReaderOutputError(f"{name}: {text[:40]!r} is no {kind}.")
+    cut_off = text == kind or _is_list(kind) or _is_dictionary(kind) or kind.endswith(_CUSTOM)
+    return Scalar("object", text) if cut_off else text
 
 
-def _nested(node: Node, kind: str, *, typed: bool) -> Value:
+def _nested(node: Node, kind: str, name: str, *, typed: bool) -> Value:
     named = [child for child in node.children if "Name" in child.attrs]
-    if not named:
-        return [_value(child, typed=typed) for child in node.children]
-    if "Hashtable" in kind or "Dictionary" in kind:
-        names, values = named[::2], named[1::2]
-        return {name.text: _value(one, typed=typed) for name, one in zip(names, values, strict=False)}
-    return {child.attrs["Name"]: _value(child, typed=typed) for child in named}
+    items = [child for child in node.children if "Name" not in child.attrs]
+    if _is_dictionary(kind):
+        keys, values = named[::2], named[1::2]
+        return {key.text: _value(one, name, typed=typed) for key, one in zip(keys, values, strict=False)}
+    properties = {child.attrs["Name"]: _value(child, name, typed=typed) for child in named}
+    if not items or (properties and kind.endswith(_CUSTOM)):  # a custom object's item is its ToString
+        return properties
+    if kind == "System.DBNull":
+        return None
+    if [item.text for item in items] == [kind] and not properties:
+        return Scalar("object", kind)
+    listed = [_value(child, name, typed=typed) for child in items]
+    return {WHOLE_VALUE: listed, **properties} if properties else listed
 
 
 def _empty(kind: str) -> Value:
     """Return what an element without content is: null, an empty list, or an object without properties."""
-    if kind in {"", "System.Object", "System.DBNull"}:
-        return None
-    if kind.endswith("[]") or "Collections" in kind:
-        return {} if "Hashtable" in kind or "Dictionary" in kind else []
-    return {} if kind.endswith("PSCustomObject") else ""
+    if _is_dictionary(kind) or kind.endswith(_CUSTOM):
+        return {}
+    return [] if _is_list(kind) else None
+
+
+_CUSTOM = "PSCustomObject"
+
+
+def _is_list(kind: str) -> bool:
+    return kind.endswith("[]") or "Collection" in kind
+
+
+def _is_dictionary(kind: str) -> bool:
+    return "Hashtable" in kind or "Dictionary" in kind

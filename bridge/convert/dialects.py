@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
 
-from bridge.capture import keys, unescape
+from bridge.capture import keys
 from bridge.convert import clixml, convertto
-from bridge.convert.frames import Frames, parse_header, parse_trailer, row_attributes
+from bridge.convert.frames import Frames, parse_header, parse_trailer, row_cells
 from bridge.convert.trees import encoding_of
-from bridge.convert.values import Row, Scalar, Value
+from bridge.convert.values import Row, Scalar, Value, is_integer
 from bridge.errors import ReaderOutputError
 from bridge.sqltypes import WHOLE
 
@@ -28,15 +28,15 @@ _ROOT = re.compile(r"<(?![?!])(?:[\w.-]+:)?([\w.-]+)")
 _KINDS = {"capture": Kind.CAPTURE, "Objs": Kind.CLIXML, "Objects": Kind.CONVERT_TO_XML}
 
 
-def sniff(head: bytes) -> Kind:
+def sniff(head: bytes, name: str) -> Kind:
     """Return the dialect that a file's first bytes show; ReaderOutputError if none."""
     encoding, skip = encoding_of(head)
     text = head[skip:].decode(encoding or "utf-8", "replace")
     found = _ROOT.search(text)
     if not found or found.group(1) not in _KINDS:
-        shown = repr(found.group(1)) if found else "nothing"
+        shown = f"its root element is {found.group(1)!r}" if found else "it does not begin as XML does"
         raise ReaderOutputError(
-            f"This is no reader XML output: its root element is {shown}.",
+            f"{name} is no reader XML output: {shown}.",
             hint="Expected: a capture, or a file that Export-Clixml or ConvertTo-Xml wrote.",
         )
     return _KINDS[found.group(1)]
@@ -46,7 +46,7 @@ def read(path: Path) -> Iterator[Row]:
     """Yield the rows of a file in any dialect, property name -> value."""
     try:
         with path.open("rb") as file:
-            kind = sniff(file.read(4096))
+            kind = sniff(file.read(4096), path.name)
         if kind is Kind.CLIXML:
             yield from clixml.read(path)
         elif kind is Kind.CONVERT_TO_XML:
@@ -62,21 +62,24 @@ def _capture(path: Path) -> Iterator[Row]:
     with path.open("rb") as file:
         frames = Frames(file.read, path.name)
         header = parse_header(frames.head(), frames)
-        names = dict(zip(keys(len(header.columns)), header.columns, strict=True))
+        names = keys(len(header.columns))
         count = 0
+
+        def wrong(text: str) -> ReaderOutputError:
+            return frames.wrong(f"row {count}: {text}")
+
         for chunk in frames.lines():
-            for line in chunk.split(b"\n")[:-1]:
+            for line in chunk.splitlines(keepends=True):
                 count += 1
-                found = row_attributes(line, frames.wrong)
-                yield {
-                    column.prop: _typed(unescape(found[key]), column.type) if key in found else None
-                    for key, column in names.items()
-                }
+                cells = zip(header.columns, row_cells(line, names, wrong), strict=True)
+                yield {column.prop: _typed(text, column.type) for column, text in cells}
         if (expected := parse_trailer(frames.tail(), frames).rows) != count:
             raise frames.wrong(f"its trailer counts {expected} rows, it has {count}")
 
 
-def _typed(text: str, kind: str) -> Value:
-    if kind in WHOLE and re.fullmatch("-?[0-9]+", text):
+def _typed(text: str | None, kind: str) -> Value:
+    if text is None:
+        return None
+    if kind in WHOLE and is_integer(text):
         return Scalar("integer", text)
     return Scalar("bool", text) if kind == "bit" and text in {"true", "false"} else text

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from xml.parsers import expat
 
 from bridge.capture import (
@@ -14,6 +15,8 @@ from bridge.capture import (
     column_element,
     head,
     keys,
+    openings,
+    row_line,
     tail,
     unescape,
 )
@@ -26,11 +29,12 @@ ROWS, END = b"<rows>\n", b"</rows>\n"
 
 _CHUNK = 256 * 1024
 _MOST_HEAD = 8 * 1024 * 1024
-_MOST_TAIL = 64 * 1024 * 1024
-_MOST_LINE = 64 * 1024 * 1024
+_MOST_TAIL = 8 * 1024 * 1024
+_MOST_LINE = 16 * 1024 * 1024
 
 Element = tuple[str, dict[str, str]]
 Read = Callable[[int], bytes]
+Wrong = Callable[[str], ReaderOutputError]
 
 
 class Frames:
@@ -92,23 +96,32 @@ def _line(content: bytes, line: bytes) -> int:
     return found + 1 if found >= 0 else -1
 
 
-def elements(content: bytes, wrong: Callable[[str], ReaderOutputError]) -> list[Element]:
+def elements(content: bytes, wrong: Wrong) -> list[Element]:
     """Return the elements of a small XML document with their attributes; no entity may be declared."""
     found: list[Element] = []
     parser = parser_that_refuses_entities(wrong)
     parser.StartElementHandler = lambda name, attrs: found.append(
         (name, {key: unescape(value) for key, value in attrs.items()})
     )
-    try:
+    with translated(wrong):
         parser.Parse(content, True)
-    except expat.ExpatError as error:
-        raise wrong(f"it is not well-formed XML: {error}") from error
     return found
 
 
-def parser_that_refuses_entities(
-    wrong: Callable[[str], ReaderOutputError], encoding: str | None = None
-) -> expat.XMLParserType:
+@contextmanager
+def translated(wrong: Wrong) -> Iterator[None]:
+    """Raise what an expat parser says as a complaint about the file."""
+    try:
+        yield
+    except expat.ExpatError as error:
+        raise wrong(f"it is cut short, or no well-formed XML: {error}") from error
+    except UnicodeDecodeError as error:
+        raise wrong(f"it is not {error.encoding}: {error.reason}") from error
+    except (LookupError, ValueError) as error:  # of the declaration's encoding
+        raise wrong(f"it cannot be decoded: {error}") from error
+
+
+def parser_that_refuses_entities(wrong: Wrong, encoding: str | None = None) -> expat.XMLParserType:
     """Return an expat parser that raises at the first document type declaration."""
     parser = expat.ParserCreate(encoding)
     parser.buffer_text = True
@@ -122,18 +135,22 @@ def parser_that_refuses_entities(
     return parser
 
 
-def row_attributes(line: bytes, wrong: Callable[[str], ReaderOutputError]) -> dict[str, str]:
-    """Return the attributes of one row line, still escaped; anything but one ``<r .../>`` is refused."""
+def row_cells(line: bytes, keys: Sequence[str], wrong: Wrong) -> list[str | None]:
+    """Return the cells of one row line, None for null; anything but a row in its only form is refused."""
     seen: list[Element] = []
     parser = parser_that_refuses_entities(wrong)
     parser.StartElementHandler = lambda name, attrs: seen.append((name, attrs))
-    try:
+    with translated(wrong):
         parser.Parse(line, True)
-    except expat.ExpatError as error:
-        raise wrong(f"it is not well-formed XML: {error}") from error
-    if len(seen) != 1 or seen[0][0] != "r" or line[:2] != b"<r" or line.rstrip(b"\n")[-2:] != b"/>":
+    if len(seen) != 1 or seen[0][0] != "r":
         raise wrong(f"it is no row: {line[:80]!r}")
-    return seen[0][1]
+    found = {key: unescape(text) for key, text in seen[0][1].items()}
+    if unknown := found.keys() - set(keys):
+        raise wrong(f"it has the attribute {min(unknown)!r}, which is no column")
+    cells = [found.get(key) for key in keys]
+    if row_line(openings(len(keys)), cells).encode() != line:
+        raise wrong(f"it is not in the form that beacon-bridge writes: {line[:80]!r}")
+    return cells
 
 
 # --- captures ---

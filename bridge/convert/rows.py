@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
-from bridge.capture import Header, Trailer, attribute, escape, keys, unescape
+from bridge.capture import Header, Trailer, has_escape, keys, openings, row_line
 from bridge.convert import columns as rules
 from bridge.convert import dialects
 from bridge.convert.columns import Misfit, TooLong
@@ -26,7 +26,7 @@ from bridge.convert.frames import (
     parse_entry_head,
     parse_header,
     parse_trailer,
-    row_attributes,
+    row_cells,
 )
 from bridge.convert.values import Row, Unfit, cell
 from bridge.errors import ReaderOutputError
@@ -80,7 +80,7 @@ def copy_rows(source: Path, step: Step, write: Write, *, too_long: Literal["refu
     """
     try:
         with source.open("rb") as file:
-            if dialects.sniff(file.read(4096)) is not dialects.Kind.CAPTURE:
+            if dialects.sniff(file.read(4096), source.name) is not dialects.Kind.CAPTURE:
                 return _copy_objects(source, step, write, cuts=too_long == "cut")
             file.seek(0)
             return _copy_capture(Frames(file.read, source.name), step, write, cuts=too_long == "cut")
@@ -141,17 +141,19 @@ class Checker:
 
     def __post_init__(self) -> None:
         self._keys = keys(len(self.columns))
+        self._openings = openings(len(self.columns))
         self._rules = [rules.rule(column) for column in self.columns]
-        self._numbers = {key: number for number, key in enumerate(self._keys)}
-        self._properties = {column.prop.casefold(): n for n, column in enumerate(self.columns)}
+        self._properties: dict[str, list[int]] = {}
+        for number, column in enumerate(self.columns):
+            self._properties.setdefault(column.prop.casefold(), []).append(number)
         self._cut: Counter[str] = Counter()
         self._many = re.compile(f"(?:{self._pattern()})*+", re.ASCII)
 
     def _pattern(self) -> str:
-        """Return the pattern of one canonical row line; a column without a pattern matches only null."""
+        """Return the pattern of one canonical row line."""
         parts = (
-            f'(?: {key}="{rule.pattern}")?+' if rule.pattern else ""
-            for key, rule in zip(self._keys, self._rules, strict=True)
+            f'(?:{opening}{rule.pattern}")?+'
+            for opening, rule in zip(self._openings, self._rules, strict=True)
         )
         return f"<r{''.join(parts)}/>\n"
 
@@ -161,7 +163,7 @@ class Checker:
             text = chunk.decode()
         except UnicodeDecodeError as error:
             raise self._malformed(f"a byte is not UTF-8: {error.reason}") from error
-        return self._fast(text, chunk) if _is_plain(text) else self._by_line(text)
+        return self._by_line(text) if has_escape(text) else self._fast(text, chunk)
 
     def _fast(self, text: str, chunk: bytes) -> bytes:
         """Pass what the pattern matches; give the line it stops at to the slow way."""
@@ -184,52 +186,43 @@ class Checker:
         return "".join(parts).encode()
 
     def _by_line(self, text: str) -> bytes:
-        """Give the lines with rare characters to the slow way, pass the others if the pattern matches."""
+        """Give the lines with escapes to the slow way, pass the others if the pattern matches."""
         return "".join(self._one(line + "\n") for line in text[:-1].split("\n")).encode()
 
     def _one(self, line: str) -> str:
-        if not _is_plain(line) or not self._many.fullmatch(line):
+        if has_escape(line) or not self._many.fullmatch(line):
             return self._line(line)
         self.rows += 1
         return line
 
     def _line(self, line: str) -> str:
-        """Return one row line in canonical form, through the XML parser."""
-        cells: list[str | None] = [None] * len(self.columns)
-        for key, text in row_attributes(line.encode(), self._malformed).items():
-            if key not in self._numbers:
-                raise self._malformed(f"it has the attribute {key!r}, which is no column")
-            cells[self._numbers[key]] = unescape(text)
-        return self._canonical(cells)
+        """Return one row line with canonical cells, through the XML parser."""
+        return self._canonical(row_cells(line.encode(), self._keys, self._malformed))
 
     def row(self, row: Row) -> bytes:
         """Return an object's canonical row line; its properties match columns without regard to case."""
         cells: list[str | None] = [None] * len(self.columns)
         missing = set(range(len(cells)))
         for name, value in row.items():
-            number = self._properties.get(name.casefold())
-            if number is None:
-                continue
-            if number not in missing:
-                self._note(number, f"a second property {name!r}", "one property")
-            missing.discard(number)
-            try:
-                cells[number] = cell(value)
-            except Unfit as error:
-                self._note(number, str(error), "text, a number, a date, true, false or null")
+            for number in self._properties.get(name.casefold(), ()):
+                if number not in missing:
+                    self._note(number, f"a second property {name!r}", "one property")
+                missing.discard(number)
+                try:
+                    cells[number] = cell(value)
+                except Unfit as error:
+                    self._note(number, str(error), "text, a number, a date, true, false or null")
         for number in sorted(missing):
             self._note(number, "nothing", f"a property {self.columns[number].prop!r}")
         return self._canonical(cells).encode()
 
     def _canonical(self, cells: Sequence[str | None]) -> str:
-        parts = ["<r"]
-        for number, text in enumerate(cells):
-            if text is not None:
-                shown = attribute(escape(self._cell(number, text)))
-                parts.append(f' {self._keys[number]}="{shown}"')
-        parts.append("/>\n")
+        line = row_line(
+            self._openings,
+            [None if text is None else self._cell(number, text) for number, text in enumerate(cells)],
+        )
         self.rows += 1
-        return "".join(parts)
+        return line
 
     def _cell(self, number: int, text: str) -> str:
         rule = self._rules[number]
@@ -270,19 +263,6 @@ class Checker:
             Gap("cut", f"{self.step}: {name} was cut to its length", count)
             for name, count in self._cut.items()
         )
-
-
-def _is_plain(text: str) -> bool:
-    """Return whether the pattern can judge a text: one UTF-16 unit a character, no escapes, all of it XML.
-
-    U+FFFE and U+FFFF are valid UTF-8 and no XML; characters beyond them count as two units.
-    """
-    if "_x" in text:
-        return False
-    if text.isascii():
-        return True
-    one_unit_each = len(text.encode("utf-16-le", "surrogatepass")) == 2 * len(text)
-    return one_unit_each and "\ufffe" not in text and "\uffff" not in text
 
 
 def _shown(text: str) -> str:

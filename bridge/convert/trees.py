@@ -6,24 +6,28 @@ import codecs
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from xml.parsers import expat
 
-from bridge.convert.frames import parser_that_refuses_entities
+from bridge.convert.frames import parser_that_refuses_entities, translated
 from bridge.errors import ReaderOutputError
 
 MOST_DEPTH = 100
 MOST_NODES = 1_000_000  # in one row
-MOST_CHARACTERS = 64 * 1024 * 1024  # in one row
+MOST_CHARACTERS = 16 * 1024 * 1024  # in one row
+MOST_TAG = 1024 * 1024  # bytes of one tag with its attributes, or of a comment
 _CHUNK = 64 * 1024
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
 
 @dataclass(slots=True)
 class Node:
-    """An element: its name without name space, its attributes, its text, its children."""
+    """An element: its name without name space, its attributes, its text, its children.
+
+    ``depth`` is 1 for a row.
+    """
 
     tag: str
     attrs: dict[str, str]
+    depth: int = 1
     parts: list[str] = field(default_factory=list)
     children: list[Node] = field(default_factory=list)
 
@@ -36,23 +40,17 @@ class Node:
 def rows(path: Path, root: str) -> Iterator[Node]:
     """Yield each child of the root element, whole; ReaderOutputError if it is no clean document."""
     builder = _Builder(path.name, root)
-    try:
-        with path.open("rb") as file:
-            head = file.read(4)
-            encoding, skip = encoding_of(head)
-            file.seek(skip)
-            builder.begin(encoding)
-            decoder = codecs.getincrementaldecoder(encoding or "utf-8")("strict")
-            while True:
-                chunk = file.read(_CHUNK)
-                content = decoder.decode(chunk, not chunk).encode() if encoding else chunk
-                yield from builder.feed(content, last=not chunk)
-                if not chunk:
-                    return
-    except UnicodeDecodeError as error:
-        raise builder.wrong(f"it is not {error.encoding}: {error.reason}") from error
-    except expat.ExpatError as error:
-        raise builder.wrong(f"it is cut short, or no well-formed XML: {error}") from error
+    with translated(builder.wrong), path.open("rb") as file:
+        encoding, skip = encoding_of(file.read(4))
+        file.seek(skip)
+        builder.begin(encoding)
+        decoder = codecs.getincrementaldecoder(encoding or "utf-8")("strict")
+        while True:
+            chunk = file.read(_CHUNK)
+            content = decoder.decode(chunk, not chunk).encode() if encoding else chunk
+            yield from builder.feed(content, last=not chunk)
+            if not chunk:
+                return
 
 
 def encoding_of(head: bytes) -> tuple[str | None, int]:
@@ -78,7 +76,7 @@ class _Builder:
         self._name, self._root = name, root
         self._stack: list[Node] = []
         self._done: list[Node] = []
-        self._nodes = self._characters = self._depth = 0
+        self._nodes = self._characters = self._depth = self._fed = 0
 
     def begin(self, encoding: str | None) -> None:
         """Make the parser; an encoding that is known overrides the declaration's."""
@@ -90,6 +88,9 @@ class _Builder:
     def feed(self, content: bytes, *, last: bool) -> list[Node]:
         """Parse more and return the rows that are whole now."""
         self._parser.Parse(content, last)
+        self._fed += len(content)
+        if self._fed - self._parser.CurrentByteIndex > MOST_TAG:
+            raise self.wrong(f"one tag of it holds more than {MOST_TAG:,} bytes")
         done, self._done = self._done, []
         return done
 
@@ -107,7 +108,7 @@ class _Builder:
         self._count(sum(map(len, attrs.values())))
         if self._depth > MOST_DEPTH:
             raise self.wrong(f"it is nested more than {MOST_DEPTH} deep")
-        node = Node(tag, attrs)
+        node = Node(tag, attrs, self._depth - 1)
         if self._stack:
             self._stack[-1].children.append(node)
         self._stack.append(node)

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Union
 
-Kind = Literal["integer", "bool", "number", "moment", "text"]
+Kind = Literal["integer", "bool", "number", "moment", "span", "bytes", "object"]
+_UNFIT = {"bytes": "a byte array", "object": "an object that was written as text"}
+_INTEGER = re.compile("-?[0-9]{1,20}", re.ASCII)
+_SPAN = re.compile(r"(-?)P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:\.(\d{1,7}))?S)?)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
     """A value that is no plain text, with the exact text of the file.
 
-    ``integer`` and ``bool`` are JSON numbers and booleans; ``number`` (decimal, double) and ``moment`` stay
-    the file's text, because JSON would change them.
+    ``integer`` and ``bool`` are JSON numbers and booleans; everything else stays the file's text, because
+    JSON would change it. ``span`` is a TimeSpan as CLIXML writes it; ``bytes`` and ``object`` are no cells.
     """
 
     kind: Kind
@@ -42,10 +46,33 @@ def cell(value: Value) -> str | None:
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, Scalar):
-        return _trimmed(value.text) if value.kind == "moment" else value.text
+        return _scalar_cell(value)
     if isinstance(value, SecureText):
         raise Unfit("a SecureString")
     raise Unfit("a list" if isinstance(value, list) else "a nested object")
+
+
+def _scalar_cell(value: Scalar) -> str:
+    if value.kind in _UNFIT:
+        raise Unfit(_UNFIT[value.kind])
+    if value.kind == "moment":
+        return _trimmed(value.text)
+    return _span(value.text) if value.kind == "span" else value.text
+
+
+def _span(text: str) -> str:
+    """Return a duration as .NET's format ``c`` has it: P1DT2H3M4.5S is 1.02:03:04.5000000."""
+    form = _SPAN.fullmatch(text)
+    if not form:
+        raise Unfit(f"the duration {text[:40]!r}")
+    sign, days, *clock, fraction = form.groups()
+    whole = ":".join(f"{int(part or 0):02}" for part in clock)
+    return f"{sign}{f'{days}.' if days else ''}{whole}" + (f".{fraction:0<7}" if fraction else "")
+
+
+def is_integer(text: str) -> bool:
+    """Return whether a text is a whole number that some .NET integer holds."""
+    return _INTEGER.fullmatch(text) is not None
 
 
 def _trimmed(text: str) -> str:
