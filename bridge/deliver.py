@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from hashlib import file_digest
 from pathlib import Path
 
 from bridge import system
-from bridge.errors import DeliveryError
+from bridge.errors import DeliveryError, PackageError
 from bridge.model import Origin, Receipt
 from bridge.package.layout import BRIDGE_1
 from bridge.runs.record import PackageLine, Run
@@ -18,35 +19,48 @@ from bridge.runs.store import DELIVERED, READY, REFUSED, Runs
 Keep = Callable[[Receipt], None]
 
 
-def send(package: Path, line: PackageLine, folder: Path, receipt: Receipt, keep: Keep) -> Receipt:
+def send(package: Path, line: PackageLine, folder: Path, receipt: Receipt, keep: Keep) -> None:
     """Copy the package to ``<RUN>.zip.part``, read it back, then rename; ``keep`` stores each receipt.
 
-    Returns the receipt of the placed package. Raises DeliveryError; the package is untouched then.
+    Raises DeliveryError, and PackageError when the package is not what was sealed; it is untouched then.
     """
     target = folder / line.file
     part = target.with_name(target.name + ".part")
     try:
         _refuse_other(target, line)
-        with package.open("rb") as source, part.open("wb") as copy:
-            shutil.copyfileobj(source, copy, 1024 * 1024)
-            system.flush(copy)
-        if (found := sha256_of(part)) != line.sha256:
-            raise DeliveryError(f"What {part} holds is not what was written: its SHA-256 is {found}.")
-        placing = replace(receipt, state="placing", moment=system.now())
+        _copy(package, part, line)
+        placing = replace(receipt, state="placing", target=target, moment=system.now())
         keep(placing)
         system.replace(part, target)
     except OSError as error:
         raise DeliveryError(f"{target} cannot be written: {error.strerror or error}.") from error
-    placed = replace(placing, state="placed", moment=system.now())
-    keep(placed)
-    return placed
+    keep(replace(placing, state="placed", moment=system.now()))
 
 
 def _refuse_other(target: Path, line: PackageLine) -> None:
     if target.exists() and sha256_of(target) != line.sha256:
         raise DeliveryError(
-            f"{target} exists and is another file.", hint=f"Look at {target.name} and move it away."
+            f"{target} exists and is another file.",
+            hint=f"Look at {target.name}, move it away, then `beacon-bridge deliver RUN`.",
         )
+
+
+def _copy(package: Path, part: Path, line: PackageLine) -> None:
+    """Write the part and read it back; a part that is not whole is removed."""
+    try:
+        with package.open("rb") as source, part.open("wb") as copy:
+            shutil.copyfileobj(source, copy, 1024 * 1024)
+            system.flush(copy)
+        found = sha256_of(part)
+    except OSError:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise
+    if found != line.sha256:
+        part.unlink()
+        if sha256_of(package) != line.sha256:
+            raise PackageError(f"{package} has changed since it was sealed.")
+        raise DeliveryError(f"What {part} held is not what was written: its SHA-256 was {found}.")
 
 
 def sha256_of(path: Path) -> str:
@@ -55,25 +69,25 @@ def sha256_of(path: Path) -> str:
         return file_digest(file, "sha256").hexdigest()
 
 
-def whereabouts(receipt: Receipt) -> str:
-    """Return what became of a placed package: still there, moved and where, or gone.
+def whereabouts(receipt: Receipt, size: int) -> str:
+    """Return what became of a delivered package of that size: still there, moved and where, or gone.
 
-    It is looked for by its hash at its target and in every file one level below.
+    It is looked for by its hash, whatever its name, in its destination and one level below.
     """
-    target = receipt.target
-    if target.exists() and sha256_of(target) == receipt.sha256:
-        return f"still at {target}"
-    candidates = [*target.parent.glob("*.zip"), *target.parent.glob("*/*.zip")]
-    for path in candidates:
-        if path.is_file() and sha256_of(path) == receipt.sha256:
-            return f"moved to {path}"
-    return f"gone from {target.parent}: taken, moved further away, or deleted"
+    folder = receipt.target.parent
+    try:
+        for path in (receipt.target, *folder.glob("*"), *folder.glob("*/*")):
+            if path.is_file() and path.stat().st_size == size and sha256_of(path) == receipt.sha256:
+                return f"still at {path}" if path == receipt.target else f"moved to {path}"
+    except OSError as error:
+        return f"not to be told: {folder} cannot be read: {error.strerror or error}"
+    return f"gone from {folder}: taken, moved further away, or deleted"
 
 
-# --- which package may be sent ---
+# --- where a package may go ---
 
 
-def refuse_folder(folder: Path | None, data_root: Path | None, connection: str) -> Path:
+def refuse_folder(folder: Path | None, beacon_folders: Sequence[Path], connection: str) -> Path:
     """Return the destination, or raise DeliveryError that says why it is none."""
     if folder is None:
         raise DeliveryError(
@@ -81,20 +95,36 @@ def refuse_folder(folder: Path | None, data_root: Path | None, connection: str) 
             hint=f'Add deliver_to to [connections."{connection}"], or take the package from ready/.',
             retryable=False,
         )
-    if data_root is not None and _is_below(folder, data_root):
+    try:
+        reachable = folder.is_dir()
+        root = next((root for root in beacon_folders if _is_below(folder, root)), None)
+    except OSError as error:
         raise DeliveryError(
-            f"{folder} lies below the beacon's own folder {data_root}, whose uploader watches it and reads a "
+            f"The destination {folder} cannot be reached: {error.strerror or error}."
+        ) from error
+    if root is not None:
+        raise DeliveryError(
+            f"{folder} lies below the beacon's own folder {root}, whose uploader watches it and reads a "
             f"format that is not public. {BRIDGE_1.readers}",
             hint="Set deliver_to to a folder of your own.",
             retryable=False,
         )
-    if not folder.is_dir():
+    if not reachable:
         raise DeliveryError(f"The destination {folder} is no folder that can be reached.")
     return folder
 
 
 def _is_below(folder: Path, root: Path) -> bool:
-    return folder.resolve().is_relative_to(root.resolve())
+    """Return whether a folder is another or lies below it, by whatever name, link or case it is called."""
+    real, real_root = folder.resolve(), root.resolve()
+    parts, root_parts = ([part.casefold() for part in path.parts] for path in (real, real_root))
+    if parts[: len(root_parts)] == root_parts:
+        return True
+    above = (path for path in (real, *real.parents) if path.exists())
+    return real_root.exists() and any(path.samefile(real_root) for path in above)
+
+
+# --- which package may be sent ---
 
 
 def refuse_run(run: Run, runs: Runs, *, again: bool, accept_by_hand: bool) -> None:
@@ -107,7 +137,7 @@ def refuse_run(run: Run, runs: Runs, *, again: bool, accept_by_hand: bool) -> No
     if place == REFUSED:
         raise DeliveryError(
             f"The package of {run.run} was refused: {run.refused or 'it did not verify'}.",
-            hint=f"Make a new run: beacon-bridge run {run.connection!r}",
+            hint=f'Make a new run: beacon-bridge run "{run.connection}"',
             retryable=False,
         )
     if run.origin is Origin.BY_HAND and not accept_by_hand:
@@ -118,29 +148,54 @@ def refuse_run(run: Run, runs: Runs, *, again: bool, accept_by_hand: bool) -> No
         )
     if not again:
         _refuse_second(run, place)
+        _refuse_older(run, runs)
 
 
 def _refuse_second(run: Run, place: str) -> None:
     if place == DELIVERED:
+        where = f" to {run.receipts[-1].target}" if run.receipts else ""
         raise DeliveryError(
-            f"The package of {run.run} was delivered to {run.receipts[-1].target} already.",
+            f"The package of {run.run} was delivered{where} already.",
             hint=f'Send it again with: beacon-bridge deliver {run.run} --again --reason "WHY"',
             retryable=False,
         )
-    last = run.receipts[-1] if run.receipts else None
-    if last and last.state == "placing" and not _can_go_on(last):
+
+
+def _refuse_older(run: Run, runs: Runs) -> None:
+    """Refuse a package while a newer one waits, or after a newer one went out."""
+    newest = runs.newest_waiting(run.connection)
+    if newest and newest.number > run.number:
         raise DeliveryError(
-            f"The package of {run.run} was being placed at {last.target} and is not there: "
-            "it may have been taken.",
-            hint=f"Look at the destination, then: beacon-bridge deliver {run.run} --again --reason WHY",
+            f"A newer package of {run.connection} waits, {newest.run}; only the newest is sent.",
+            hint=f"beacon-bridge deliver {newest.run}",
+            retryable=False,
+        )
+    if newer := newer_delivered(run, runs):
+        raise DeliveryError(
+            f"A newer package of {run.connection} was delivered, {newer[-1]}; this one would undo it.",
+            hint=f'If that is wanted: beacon-bridge deliver {run.run} --again --reason "WHY"',
             retryable=False,
         )
 
 
-def _can_go_on(receipt: Receipt) -> bool:
-    """Return whether an interrupted delivery left its file, or its part, at the target."""
-    part = receipt.target.with_name(receipt.target.name + ".part")
-    return receipt.target.exists() or part.exists()
+def refuse_lost(run: Run) -> None:
+    """Raise DeliveryError if a delivery was cut off while it renamed, and its file is not there."""
+    if is_lost(run):
+        raise DeliveryError(
+            f"The package of {run.run} was being placed at {run.receipts[-1].target} and is not there: "
+            "it may have been taken.",
+            hint=f'Look at the destination, then: beacon-bridge deliver {run.run} --again --reason "WHY"',
+            retryable=False,
+        )
+
+
+def is_lost(run: Run) -> bool:
+    """Return whether the last delivery was cut off while it renamed, and left neither file nor part."""
+    last = run.receipts[-1] if run.receipts else None
+    if last is None or last.state == "placed":
+        return False
+    part = last.target.with_name(last.target.name + ".part")  # still there: it was not renamed
+    return not last.target.exists() and not part.exists()
 
 
 def newer_delivered(run: Run, runs: Runs) -> tuple[str, ...]:
@@ -154,13 +209,14 @@ def newer_delivered(run: Run, runs: Runs) -> tuple[str, ...]:
     )
 
 
-def supersede(runs: Runs, waiting: tuple[Run, ...]) -> Run:
-    """Move all waiting packages but the newest to refused/ and return the newest run."""
-    *older, newest = waiting
-    for run in older:
-        runs.save(replace(run, refused=f"superseded by {newest.run}"))
-        runs.move_package(run, READY, REFUSED)
-    return newest
+def supersede(runs: Runs, run: Run) -> None:
+    """Move every older waiting package of the run's connection to refused/."""
+    for older in runs.waiting(run.connection):
+        if older.number < run.number:
+            runs.refuse(older, READY, f"superseded by {run.run}")
+
+
+# --- delivering ---
 
 
 def deliver(
@@ -180,26 +236,22 @@ def deliver(
         current = replace(current, receipts=(*current.receipts, receipt))
         runs.save(current)
 
-    if again or not _was_placed(run):
-        target = folder / line.file
-        receipt = Receipt("placing", target, line.sha256, system.now(), reason, undoes)
+    if again or not _was_placed(run, line):
+        receipt = Receipt("placing", folder / line.file, line.sha256, system.now(), reason, undoes)
         send(package, line, folder, receipt, keep)
     elif run.receipts[-1].state == "placing":
         keep(replace(run.receipts[-1], state="placed", moment=system.now()))
     if runs.place(run) == READY:
         runs.move_package(run, READY, DELIVERED)
-    current = replace(
-        current, error=None if current.error and current.error.stage == "deliver" else current.error
-    )
-    runs.save(current)
+    if current.error and current.error.stage == "deliver":
+        current = replace(current, error=None)
+        runs.save(current)
     return current
 
 
-def _was_placed(run: Run) -> bool:
-    """Return whether the last delivery got as far as the file at its target."""
-    if not run.receipts:
+def _was_placed(run: Run, line: PackageLine) -> bool:
+    """Return whether the last delivery got as far as this package's file at its target."""
+    last = run.receipts[-1] if run.receipts else None
+    if last is None or last.sha256 != line.sha256:
         return False
-    last = run.receipts[-1]
-    if last.state == "placed":
-        return True
-    return last.target.exists() and sha256_of(last.target) == last.sha256
+    return last.state == "placed" or (last.target.exists() and sha256_of(last.target) == last.sha256)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json as json_module
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -12,10 +13,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bridge.errors import BridgeError
+from bridge.errors import EXIT_GAPS, EXIT_INTERRUPTED, EXIT_USAGE, BridgeError
 
 if TYPE_CHECKING:  # everything else is imported by the command that needs it: --help stays fast
-    from bridge.model import Say
+    from bridge.model import Connection, Say
+    from bridge.runs.record import Run
     from bridge.workplace import Workplace
 
 
@@ -50,11 +52,43 @@ class Desk:
 
     @contextmanager
     def telling(self) -> Iterator[Say]:
-        """Show progress on standard error."""
+        """Show progress on standard error and keep the program's log."""
+        from bridge.runs.journal import journal
         from bridge.show import screen
 
-        with screen.Teller(screen.console(sys.stderr), verbose=self.verbose) as teller:
+        with (
+            journal(self.workplace.settings.state),
+            screen.Teller(screen.console(sys.stderr), verbose=self.verbose) as teller,
+        ):
             yield teller
+
+    def connection(self, name: str) -> Connection:
+        """Return the connection, after the warnings that every run of it begins with."""
+        from bridge import doctor
+
+        settings = self.workplace.settings
+        chosen = settings.connection(name)
+        for line in settings.warnings:
+            self.tell(f"warning: {line}")
+        if settings.saas_management == "yes":
+            self.tell(f"warning: {doctor.RETIRED}")
+        return chosen
+
+    def finish(self, run: Run, *, strict: bool = False, reads: bool = False) -> int:
+        """Show what a stage made of a run; gaps under ``--strict`` have an exit code of their own."""
+        from bridge.show import report
+
+        runs = self.workplace.runs
+        self.show(report.run_json(run, runs), lambda: report.outcome_lines(run, runs))
+        if reads:
+            self.tell_readers()
+        return EXIT_GAPS if strict and run.gaps else 0
+
+    def tell_readers(self) -> None:
+        """Say who reads the packages that were made."""
+        from bridge.package.layout import BRIDGE_1
+
+        self.tell(BRIDGE_1.readers)
 
     def fail(self, error: BridgeError) -> int:
         """Print an error and return its exit code."""
@@ -87,3 +121,43 @@ def shared(command: Callable[..., int]) -> Callable[..., int]:
 def examples(*lines: str) -> str:
     """Return a command's examples as click shows them unwrapped."""
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+# --- from the arguments to an exit code ---
+
+
+def run_command(group: click.Group, arguments: list[str]) -> int:
+    """Run one command line and return its exit code; under ``--json`` every end prints one JSON value."""
+    json = "--json" in arguments
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a console is a TextIOWrapper
+    try:
+        return int(group.main(arguments, prog_name="beacon-bridge", standalone_mode=False) or 0)
+    except click.ClickException as error:
+        error.show()
+        return _end(EXIT_USAGE, "UsageError", error.format_message(), "beacon-bridge --help", json=json)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted.", err=True)
+        return _end(EXIT_INTERRUPTED, "Interrupted", "The command was interrupted.", "", json=json)
+    except BrokenPipeError:  # `beacon-bridge rows FILE | head`
+        sys.stdout = None  # nobody reads it any more
+        return 0
+    except Exception as error:  # noqa: BLE001  # the one place: a failure without a name is a bug
+        sentence = f"a bug: {type(error).__name__} at {_place(error)}."
+        click.echo(f"BridgeError: {sentence}\nNext: {BridgeError.hint}", err=True)
+        return _end(BridgeError.exit_code, "BridgeError", sentence, BridgeError.hint, json=json)
+
+
+def _end(exit_code: int, name: str, sentence: str, hint: str, *, json: bool) -> int:
+    if json:
+        facts = {"name": name, "sentence": sentence, "hint": hint, "retryable": False, "exit_code": exit_code}
+        click.echo(json_module.dumps({"error": facts}, indent=2))
+    return exit_code
+
+
+def _place(error: Exception) -> str:
+    """Return where a bug is, without the values that were at hand."""
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    return f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else "unknown place"

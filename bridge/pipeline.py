@@ -9,6 +9,7 @@ from pathlib import Path
 from bridge import deliver, stages
 from bridge.errors import PackageError
 from bridge.model import Connection, Origin, Package, Say
+from bridge.package.draft import sources, too_long
 from bridge.package.verify import compare, verify
 from bridge.runs.record import Run
 from bridge.workplace import Workplace
@@ -17,24 +18,29 @@ from bridge.workplace import Workplace
 def run(workplace: Workplace, connection: Connection, say: Say, *, strict: bool = False) -> Run:
     """Collect, convert, and deliver if the connection says where to; ``strict`` does not deliver gaps."""
     with workplace.runs.lock(connection.name, "run"):
-        current = stages.begin(workplace, connection)
-        current = stages.collect(workplace, current, connection, say)
+        current = _collect(workplace, connection, say)
         current = stages.convert(workplace.runs, current, say)
         if connection.deliver_to is None or (strict and current.gaps):
             return current
-        return stages.deliver_newest(workplace, current, connection, say)
+        return _deliver(workplace, current, connection, say)
 
 
 def collect(workplace: Workplace, connection: Connection, say: Say) -> Run:
     """Collect only: the run folder then holds the captures."""
     with workplace.runs.lock(connection.name, "collect"):
-        return stages.collect(workplace, stages.begin(workplace, connection), connection, say)
+        return _collect(workplace, connection, say)
+
+
+def _collect(workplace: Workplace, connection: Connection, say: Say) -> Run:
+    reader = workplace.reader(connection.reader)
+    current = stages.begin(workplace, connection, reader)
+    return stages.collect(workplace, current, connection, reader, say)
 
 
 def convert(workplace: Workplace, current: Run, say: Say) -> Run:
     """Make the run's package again from its captures."""
     with workplace.runs.lock(current.connection, "convert"):
-        return stages.convert(workplace.runs, current, say)
+        return stages.convert(workplace.runs, workplace.runs.load(current.run), say)
 
 
 def convert_by_hand(
@@ -42,8 +48,10 @@ def convert_by_hand(
 ) -> Run:
     """Make a package from reader XML output that somebody saved by hand, one file for every step."""
     with workplace.runs.lock(connection.name, "convert"):
-        current = stages.begin(workplace, replace(connection, reader=reader), Origin.BY_HAND)
-        current = stages.take_files(workplace.runs, current, files, say)
+        folder = workplace.reader(reader)
+        by_step = stages.files_by_step(folder, files)
+        current = stages.begin(workplace, replace(connection, reader=reader), folder, Origin.BY_HAND)
+        current = stages.take_files(workplace.runs, current, by_step, say)
         return stages.convert(workplace.runs, current, say)
 
 
@@ -58,22 +66,27 @@ def deliver_run(
 ) -> Run:
     """Deliver one run's package; a second time only with ``again`` and a reason."""
     with workplace.runs.lock(current.connection, "deliver"):
+        current = workplace.runs.load(current.run)
         deliver.refuse_run(current, workplace.runs, again=again, accept_by_hand=accept_by_hand)
-        connection = workplace.connection_of(current)
-        if not again:
-            return stages.deliver_newest(workplace, current, connection, say)
-        folder = deliver.refuse_folder(connection.deliver_to, workplace.data_root, connection.name)
-        return stages.send(workplace, current, folder, say, again=True, reason=reason)
+        folder = stages.destination(workplace, workplace.connection_of(current))
+        return stages.send(workplace, current, folder, say, again=again, reason=reason)
 
 
 def deliver_waiting(workplace: Workplace, connection: Connection, say: Say) -> Run | None:
-    """Deliver the newest waiting package of a connection; None if nothing waits."""
+    """Deliver the newest waiting package of a connection; None if nothing waits or it has no deliver_to.
+
+    Packages made by hand wait on: each of them wants to be named.
+    """
+    if connection.deliver_to is None or workplace.runs.newest_waiting(connection.name) is None:
+        return None
     with workplace.runs.lock(connection.name, "deliver"):
-        waiting = [one for one in workplace.runs.waiting(connection.name) if one.origin is Origin.ENGINE]
-        if not waiting or connection.deliver_to is None:
-            return None
-        deliver.refuse_run(waiting[-1], workplace.runs, again=False, accept_by_hand=False)
-        return stages.deliver_newest(workplace, waiting[-1], connection, say)
+        newest = workplace.runs.newest_waiting(connection.name)
+        return _deliver(workplace, newest, connection, say) if newest else None
+
+
+def _deliver(workplace: Workplace, current: Run, connection: Connection, say: Say) -> Run:
+    deliver.refuse_run(current, workplace.runs, again=False, accept_by_hand=False)
+    return stages.send(workplace, current, stages.destination(workplace, connection), say)
 
 
 def verify_run(workplace: Workplace, current: Run) -> Package:
@@ -88,7 +101,7 @@ def verify_run(workplace: Workplace, current: Run) -> Package:
     package = verify(path)
     if package.identity != current.package.identity:
         raise PackageError(f"{path.name} is not the package that run.json names.")
-    sources = stages.sources(workplace.runs, current)
-    if all(source.path.exists() for source in sources):
-        compare(package.manifest, sources, stages.too_long(current))
+    captures = sources(workplace.runs.path(current.run), current)
+    if all(source.path.exists() for source in captures):
+        compare(package.manifest, captures, too_long(current))
     return package

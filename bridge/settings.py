@@ -238,12 +238,12 @@ def _nearest(word: str, known: Mapping[str, Any] | list[str]) -> str | None:
 def _settings(
     path: Path | None, file: _File, environment: Mapping[str, str], default_state: Path
 ) -> Settings:
-    connections = {name: _connection(name, table) for name, table in file.connections.items()}
+    connections = {name: _connection(path, name, table) for name, table in file.connections.items()}
     _refuse_doubles(path, connections)
     return Settings(
         file=path,
-        state=Path(file.bridge.state) if file.bridge.state else default_state,
-        root=Path(file.beacon.root) if file.beacon.root else None,
+        state=_place(path, file.bridge.state) or default_state,
+        root=_place(path, file.beacon.root),
         release=file.beacon.release,
         saas_management=file.beacon.saas_management,
         connections=connections,
@@ -252,13 +252,18 @@ def _settings(
     )
 
 
-def _connection(name: str, table: _Connection) -> Connection:
+def _place(file: Path | None, text: str | None) -> Path | None:
+    """Return a path of the settings file; a relative one counts from the file's folder."""
+    return (file or Path()).absolute().parent / text if text else None
+
+
+def _connection(file: Path | None, name: str, table: _Connection) -> Connection:
     return Connection(
         name=name,
         reader=table.reader,
         tenant=table.tenant,
         engine=table.engine,
-        deliver_to=Path(table.deliver_to) if table.deliver_to else None,
+        deliver_to=_place(file, table.deliver_to),
         parameters={key: _parameter(value) for key, value in table.parameters.items()},
         optional=tuple(table.optional),
         tolerate_errors=tuple(table.tolerate_errors),
@@ -308,38 +313,3 @@ def reader_name(reader: str) -> str:
     """Return the folder's own name of a reader in the settings: a bare name, ``bridge:NAME``, or a path."""
     bare = reader.removeprefix("bridge:")
     return re.split(r"[\\/]", bare.rstrip("\\/"))[-1]
-
-
-# --- the example that `settings --example` prints ---
-
-EXAMPLE = r"""# bridge.toml: where beacon-bridge finds this beacon, and which tenants it reads.
-# Windows paths stand between single quotes.
-
-[beacon]                                 # all of it is optional
-# root = 'C:\ProgramData\Flexera Software'   # unset: the registry tells
-# release = "2024 R1"                    # unset: both labels of a source type are shown
-saas_management = "unknown"              # yes | no | unknown: is Flexera SaaS Management in use?
-
-[bridge]
-# state = 'D:\beacon-bridge'             # runs, logs; unset: C:\ProgramData\beacon-bridge
-
-[connections."Contoso EU"]               # letters, digits, underscores, blanks
-reader = "bridge:Microsoft 365"          # "Microsoft 365" is the beacon's folder, "bridge:..." is ours,
-                                         # or an absolute path in single quotes
-tenant = "contoso.example"               # one connection a tenant
-engine = "powershell"                    # powershell | native (our Microsoft 365 reader, in Python)
-# deliver_to = 'D:\Outbox'               # unset: packages wait in the run's folder, which is no error
-optional = []                            # gap names that may occur without failing the run
-tolerate_errors = []                     # FullyQualifiedErrorId of errors that are known and harmless
-skip_patterns = ['(?i)\bskip(ped|ping)?\b', '(?i)not found']   # verbose lines that mean "left out"
-too_long = "refuse"                      # refuse | cut: a text longer than its column
-
-[connections."Contoso EU".parameters]    # what the reader folder declares; `beacon-bridge list` shows it
-GraphRoot = "https://graph.microsoft.com"
-AccessToken = { secret = "env:CONTOSO_TOKEN" }   # env:NAME or stdin:NAME, never the secret itself
-
-[connections."Contoso EU".minutes]       # 0: no limit
-step = 120                               # one step
-run = 600                                # all steps
-silence = 30                             # since the last row or message of the reader
-"""

@@ -2,96 +2,44 @@
 
 from __future__ import annotations
 
-import platform
 import shutil
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
-from bridge import __version__, beacon, deliver, system
-from bridge.errors import BeaconError, BridgeError, PackageError, ReaderError, SettingsError
-from bridge.model import Capture, Collected, Connection, Gap, Job, Manifest, Origin, Say, State, Talk
-from bridge.package.layout import BRIDGE_1
+from bridge import beacon, deliver, system
+from bridge.convert.frames import Frames, parse_header
+from bridge.errors import (
+    BeaconError,
+    BridgeError,
+    PackageError,
+    ReaderError,
+    ReaderOutputError,
+    SettingsError,
+)
+from bridge.model import Capture, Collected, Connection, Gap, Job, Manifest, Origin, Reader, Say, State, Talk
+from bridge.package.draft import draft, sources, too_long
 from bridge.package.verify import verify
-from bridge.package.write import Source, write
+from bridge.package.write import write
 from bridge.readers import folder as reader_folder
 from bridge.runs import record
-from bridge.runs.record import Failure, PackageLine, Program, ReaderLine, Run, Stage, StepLine
-from bridge.runs.store import BUILDING, DELIVERED, READY, REFUSED, Runs
+from bridge.runs.record import Failure, PackageLine, ReaderLine, Run, StepLine
+from bridge.runs.recorder import Clock, name_run, program, recorded
+from bridge.runs.store import BUILDING, DELIVERED, READY, Runs, kept
 from bridge.workplace import Workplace
 
 # Gaps that say what happened. Any other name is a reader's own and must be listed under `optional`.
 GENERAL_GAPS = frozenset({"warning", "skipped", "error", "cut"})
 
 
-# --- the record of a stage ---
-
-
-class Recorder:
-    """Holds the run record while one stage works on it."""
-
-    def __init__(self, runs: Runs, run: Run, stage: str, say: Say) -> None:
-        self.run = run
-        self.say = say
-        self._runs = runs
-        self._stage = stage
-        self._started = system.now()
-        self._watch = system.stopwatch()
-        self.save(replace(run, state=State.RUNNING, error=None, ended=None, program=program()))
-
-    def save(self, run: Run) -> None:
-        """Keep the record as it is now."""
-        self.run = run
-        self._runs.save(run)
-
-    def end(self, state: State, error: BridgeError | None = None) -> None:
-        """Close the stage."""
-        seconds = round(system.stopwatch() - self._watch, 3)
-        stage = Stage(self._stage, self._started, seconds, self.run.rows, state)
-        failure = Failure.of(self._stage, error) if error else None
-        self.save(
-            replace(
-                self.run,
-                state=state,
-                ended=system.now(),
-                stages=(*self.run.stages, stage),
-                error=failure,
-            )
-        )
-
-
-@contextmanager
-def recorded(runs: Runs, run: Run, stage: str, say: Say) -> Iterator[Recorder]:
-    """Record a stage whatever becomes of it: done, failed, or interrupted."""
-    with runs.log(run, say) as told:
-        recorder = Recorder(runs, run, stage, told)
-        try:
-            yield recorder
-        except BridgeError as error:
-            recorder.end(State.FAILED, error)
-            runs.note(run, f"{type(error).__name__}: {error}")
-            raise
-        except KeyboardInterrupt:
-            recorder.end(State.INTERRUPTED)
-            runs.note(run, "interrupted")
-            raise
-        recorder.end(outcome(recorder.run))
-
-
-def outcome(run: Run) -> State:
-    """Return what the run's data is: complete, or complete with gaps."""
-    return State.COMPLETE_WITH_GAPS if run.gaps else State.COMPLETE
-
-
 # --- begin ---
 
 
-def begin(workplace: Workplace, connection: Connection, origin: Origin = Origin.ENGINE) -> Run:
-    """Read the reader folder and settle every parameter before anything is written or started."""
-    reader = workplace.reader(connection.reader)
+def begin(
+    workplace: Workplace, connection: Connection, reader: Reader, origin: Origin = Origin.ENGINE
+) -> Run:
+    """Settle every parameter before anything is written or started, then make the run's folder and record."""
     if origin is Origin.ENGINE:
         workplace.values(connection, reader)
     moment = system.now()
@@ -115,27 +63,13 @@ def begin(workplace: Workplace, connection: Connection, origin: Origin = Origin.
     return run
 
 
-def program() -> Program:
-    """Return what runs."""
-    pid, started = system.own_process()
-    return Program(
-        bridge=__version__,
-        python=platform.python_version(),
-        system=platform.platform(),
-        machine="64-bit" if sys.maxsize > 2**32 else "32-bit",
-        pid=pid,
-        process_started=started,
-    )
-
-
 # --- collect ---
 
 
-def collect(workplace: Workplace, run: Run, connection: Connection, say: Say) -> Run:
+def collect(workplace: Workplace, run: Run, connection: Connection, reader: Reader, say: Say) -> Run:
     """Run the reader's steps; every one leaves a capture, or the run fails."""
     with recorded(workplace.runs, run, "collect", say) as stage:
-        stage.say(Talk("stage", f"collect: {run.reader.name} of {run.tenant}"))
-        reader = workplace.reader(connection.reader)
+        stage.say(Talk("stage", f"collect: {run.reader.name} of {run.tenant}, run {run.run}"))
         job = Job(
             run=run.run,
             reader=reader,
@@ -147,6 +81,7 @@ def collect(workplace: Workplace, run: Run, connection: Connection, say: Say) ->
         )
         collected = workplace.engines(connection).collect(job, stage.say)
         stage.save(_with_collected(stage.run, collected))
+        _refuse_bits(stage.run)
         changed = reader_folder.changed(reader)
         stage.save(replace(stage.run, reader=replace(stage.run.reader, changed=changed)))
         _refuse_changed(changed)
@@ -164,6 +99,7 @@ def _with_collected(run: Run, collected: Collected) -> Run:
         steps=tuple(_captured(line, captures.get(line.step.id)) for line in run.steps),
         engine=collected.engine,
         development=collected.engine.development,
+        capture_bits=tuple(_bits_of(capture.path) for capture in collected.captures),
         source_version=collected.source_version,
         not_applicable=collected.not_applicable,
         gaps=tuple(gap for capture in collected.captures for gap in capture.gaps),
@@ -179,6 +115,25 @@ def _captured(line: StepLine, capture: Capture | None) -> StepLine:
         capture_sha256=deliver.sha256_of(capture.path),
         rows=capture.rows,
     )
+
+
+def _bits_of(capture: Path) -> str:
+    """Return the bits that a capture's own header tells: the third proof."""
+    with capture.open("rb") as file:
+        frames = Frames(file.read, capture.name)
+        return parse_header(frames.head(), frames).bits
+
+
+def _refuse_bits(run: Run) -> None:
+    """Refuse captures that a beacon's PowerShell wrote and that do not say 32 bits."""
+    engine = run.engine
+    if engine is None or engine.name == "native" or engine.development:
+        return
+    if wrong := sorted(set(run.capture_bits) - {"32"}):
+        raise BeaconError(
+            f"Captures of this run were written by a PowerShell of {', '.join(wrong)} bits, expected 32.",
+            hint="Run `beacon-bridge check`: it names the 32-bit PowerShell of this machine.",
+        )
 
 
 def _refuse_changed(changed: tuple[str, ...]) -> None:
@@ -200,22 +155,25 @@ def _refuse_unlisted(gaps: tuple[Gap, ...], connection: Connection) -> None:
 
 
 def take_files(runs: Runs, run: Run, files: Mapping[str, Path], say: Say) -> Run:
-    """Copy reader XML output that somebody saved by hand into the run's folder, one file for every step."""
+    """Copy reader XML output that somebody saved by hand into the run's folder; ``files`` by step id."""
     with recorded(runs, run, "collect", say) as stage:
-        chosen = _files_by_step(run, files)
+        stage.say(Talk("stage", f"collect: {len(files)} files saved by hand, run {run.run}"))
         lines = []
         for line in run.steps:
             capture = f"capture/{line.number:03}.xml"
             place = runs.path(run.run) / capture
-            shutil.copyfile(chosen[line.step.id], place)
+            shutil.copyfile(files[line.step.id], place)
             lines.append(replace(line, capture=capture, capture_sha256=deliver.sha256_of(place)))
         stage.save(replace(stage.run, steps=tuple(lines)))
     return stage.run
 
 
-def _files_by_step(run: Run, files: Mapping[str, Path]) -> dict[str, Path]:
-    """Match ``STEP=FILE`` to steps, by full name (``User.xml/LoadUsers``) or by a step's bare unique name."""
-    ids = [line.step.id for line in run.steps]
+def files_by_step(reader: Reader, files: Mapping[str, Path]) -> dict[str, Path]:
+    """Match ``STEP=FILE`` to steps, by full name (``User.xml/LoadUsers``) or by a step's bare unique name.
+
+    Raises SettingsError unless every step has exactly one file that is there.
+    """
+    ids = [step.id for step in reader.to_collect]
     chosen: dict[str, Path] = {}
     for name, path in files.items():
         matching = [one for one in ids if name in {one, one.rpartition("/")[2]}]
@@ -223,6 +181,8 @@ def _files_by_step(run: Run, files: Mapping[str, Path]) -> dict[str, Path]:
             raise SettingsError(
                 f"{name!r} names {len(matching)} steps.", hint=f"The steps are: {', '.join(ids)}."
             )
+        if matching[0] in chosen:
+            raise SettingsError(f"The step {matching[0]} has two files.", hint="Name each step once.")
         if not path.is_file():
             raise SettingsError(
                 f"There is no file {path} for the step {matching[0]}.", hint="Check its path."
@@ -243,21 +203,21 @@ def convert(runs: Runs, run: Run, say: Say) -> Run:
     """Turn the captures into a verified package in ready/; one that does not verify goes to refused/."""
     _refuse_uncollected(run)
     with recorded(runs, run, "convert", say) as stage:
+        _refuse_touched(runs, run)
         rows = sum(line.rows or 0 for line in run.steps)
         stage.say(Talk("stage", f"convert: {len(run.steps)} steps, {rows:,} rows"))
         path = runs.path(run.run) / BUILDING / f"{run.run}.zip"
-        written = write(path, draft(run), sources(runs, run), too_long(run))
+        written = _write(path, runs, run)
         try:
             package = verify(path)
-        except PackageError:
-            stage.save(replace(stage.run, refused="it did not verify"))
-            runs.move_package(run, BUILDING, REFUSED)
+        except PackageError as error:
+            stage.run = runs.refuse(stage.run, BUILDING, f"it did not verify: {error}")
             raise
         stage.save(_with_rows(stage.run, written))
         sealed = PackageLine.of(package)
         if runs.place(run) == DELIVERED and run.package and sealed.identity == run.package.identity:
             path.unlink()
-            stage.say(Talk("log", "The same package was delivered already; nothing has changed."))
+            stage.say(Talk("stage", "The same package was delivered already; nothing has changed."))
         else:
             stage.save(replace(stage.run, package=sealed, refused=None))
             runs.move_package(run, BUILDING, READY)
@@ -270,8 +230,27 @@ def _refuse_uncollected(run: Run) -> None:
     if not whole or collected[-1:] not in ([State.COMPLETE], [State.COMPLETE_WITH_GAPS]):
         raise PackageError(
             f"The run {run.run} is {run.state}: its captures are not whole, so there is nothing to convert.",
-            hint=f"Collect again: beacon-bridge run {run.connection!r}",
+            hint=f'Collect again: beacon-bridge run "{run.connection}"',
         )
+
+
+def _write(path: Path, runs: Runs, run: Run) -> Manifest:
+    """Write the package in building/; what is not whole does not stay there and fill the disk."""
+    try:
+        return write(path, draft(run), sources(runs.path(run.run), run), too_long(run))
+    except BridgeError:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+        raise
+
+
+def _refuse_touched(runs: Runs, run: Run) -> None:
+    for line in run.steps:
+        if line.capture and deliver.sha256_of(runs.path(run.run) / line.capture) != line.capture_sha256:
+            raise ReaderOutputError(
+                f"{line.capture} is not what was collected: its SHA-256 has changed.",
+                hint=f'Collect again: beacon-bridge run "{run.connection}"',
+            )
 
 
 def _with_rows(run: Run, manifest: Manifest) -> Run:
@@ -281,71 +260,52 @@ def _with_rows(run: Run, manifest: Manifest) -> Run:
     return replace(run, steps=lines, gaps=manifest.gaps)
 
 
-def sources(runs: Runs, run: Run) -> list[Source]:
-    """Return the run's captures with their steps, in run order."""
-    folder = runs.path(run.run)
-    return [Source(line.step, folder / line.capture) for line in run.steps if line.capture]
-
-
-def too_long(run: Run) -> Literal["refuse", "cut"]:
-    """Return the run's rule for texts longer than their column."""
-    return "cut" if run.settings.get("too_long") == "cut" else "refuse"
-
-
-def draft(run: Run) -> Manifest:
-    """Return the manifest without what only the captures tell."""
-    engine = run.engine
-    return Manifest(
-        layout=BRIDGE_1.name,
-        connection=run.connection,
-        tenant=run.tenant,
-        source_type=run.reader.source_type,
-        reader=run.reader.name,
-        owner=run.reader.owner,
-        reader_sha256=run.reader.sha256,
-        run=run.run,
-        origin=run.origin,
-        engine=engine.name if engine else "unknown",
-        bits=_bits(run),
-        development=run.development,
-        outcome=State.COMPLETE,
-        gaps=(),
-        tables=(),
-    )
-
-
-def _bits(run: Run) -> str:
-    if run.engine is None:
-        return "unknown"
-    return "none" if run.engine.bits.inside is None else str(run.engine.bits.inside)
-
-
 # --- deliver ---
 
 
-def deliver_newest(workplace: Workplace, run: Run, connection: Connection, say: Say) -> Run:
-    """Send the newest waiting package of the connection; older waiting ones are superseded."""
-    runs = workplace.runs
-    folder = deliver.refuse_folder(connection.deliver_to, workplace.data_root, connection.name)
-    newest = deliver.supersede(runs, runs.waiting(run.connection) or (run,))
-    if newest.run != run.run:
-        deliver.refuse_run(runs.load(run.run), runs, again=False, accept_by_hand=True)
-    return send(workplace, run, folder, say)
+def destination(workplace: Workplace, connection: Connection) -> Path:
+    """Return the connection's destination; DeliveryError if it is none, or one of the beacon's folders."""
+    return deliver.refuse_folder(connection.deliver_to, workplace.beacon_folders, connection.name)
 
 
 def send(
     workplace: Workplace, run: Run, folder: Path, say: Say, *, again: bool = False, reason: str = ""
 ) -> Run:
-    """Send one run's package, and record what it undoes if it is sent again."""
+    """Send one run's package; older ones that wait are superseded. Records what it undoes if sent again."""
     runs = workplace.runs
     undoes = deliver.newer_delivered(run, runs)
+    clock = Clock(run, "deliver")
     with runs.log(run, say) as told:
         told(Talk("stage", f"deliver: {run.run}.zip to {folder}"))
         if undoes:
-            told(Talk("log", f"This undoes what was delivered later: {', '.join(undoes)}."))
+            told(Talk("stage", f"This undoes what was delivered later: {', '.join(undoes)}."))
         try:
-            return deliver.deliver(run, runs, folder, again=again, reason=reason, undoes=undoes)
+            if not again:
+                deliver.refuse_lost(run)
+                deliver.supersede(runs, run)
+            sent = deliver.deliver(run, runs, folder, again=again, reason=reason, undoes=undoes)
         except BridgeError as error:
-            runs.save(replace(runs.load(run.run), error=Failure.of("deliver", error)))
-            runs.note(run, f"{type(error).__name__}: {error}")
+            _note_failure(runs, run, clock, error)
             raise
+    done = replace(sent, stages=(*sent.stages, clock.end(sent.rows, State.COMPLETE)))
+    runs.save(done)
+    return done
+
+
+def _is_damaged(runs: Runs, run: Run) -> bool:
+    path = runs.package(run)
+    return path is not None and run.package is not None and deliver.sha256_of(path) != run.package.sha256
+
+
+def _note_failure(runs: Runs, run: Run, clock: Clock, error: BridgeError) -> None:
+    """Record why a delivery failed; a package that is not what was sealed goes to refused/."""
+    name_run(error, run.run)
+    with suppress(PackageError), kept():
+        now = runs.load(run.run)
+        stages = (*now.stages, clock.end(now.rows, State.FAILED))
+        failed = replace(now, stages=stages, error=Failure.of("deliver", error))
+        if runs.place(run) == READY and _is_damaged(runs, run):
+            runs.refuse(failed, READY, str(error))
+        else:
+            runs.save(failed)
+        runs.note(run, f"{type(error).__name__}: {error}")

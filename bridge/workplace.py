@@ -53,9 +53,12 @@ class Workplace:
     engines: Engines
 
     @property
-    def data_root(self) -> Path | None:
-        """The beacon's data root, where there is one."""
-        return None if isinstance(self.beacon, BeaconError) else self.beacon.data_root
+    def beacon_folders(self) -> tuple[Path, ...]:
+        """The beacon's data root and ImportProcedures, where there is a beacon: nothing is written there."""
+        if isinstance(self.beacon, BeaconError):
+            return ()
+        root = self.beacon.data_root
+        return (self.beacon.procedures,) if root is None else (root, self.beacon.procedures)
 
     def locate(self, name: str) -> Place:
         """Return where a reader's name leads; BeaconError if it is the beacon's and there is none."""

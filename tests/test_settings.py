@@ -10,6 +10,7 @@ from bridge import settings
 from bridge.errors import SettingsError
 from bridge.model import Connection, Minutes, Owner, Parameter, Reader, Secret, SecretReference
 from bridge.secret import Secrets, values
+from bridge.show.example import EXAMPLE
 
 
 def load(folder: Path, text: str | bytes) -> settings.Settings:
@@ -24,7 +25,7 @@ CONNECTION = '[connections."Contoso EU"]\nreader = "bridge:Microsoft 365"\ntenan
 
 def test_the_printed_example_is_valid(tmp_path: Path) -> None:
     """What `settings --example` prints can be used as it is."""
-    found = load(tmp_path, settings.EXAMPLE).connection("Contoso EU")
+    found = load(tmp_path, EXAMPLE).connection("Contoso EU")
     assert found.minutes == Minutes(120, 600, 30)
     assert found.parameters["AccessToken"] == SecretReference("env", "CONTOSO_TOKEN")
     assert found.skip_patterns == settings.SKIP_PATTERNS

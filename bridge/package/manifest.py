@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from functools import cache
 from importlib import resources
 
 from lxml import etree
@@ -61,6 +63,17 @@ def version_xml(layout: Layout, program: str) -> bytes:
     return f'{_DECLARATION}<version xmlns="{layout.namespace}"{facts}/>\n'.encode()
 
 
+_VERSION = re.compile(r'written-by="(beacon-bridge [0-9A-Za-z.+!_-]{1,64})"/>')
+
+
+def program_of(content: bytes, layout: Layout) -> str:
+    """Return the program that the version information names; PackageError if it is not what we write."""
+    found = _VERSION.search(content.decode("ascii", "replace"))
+    if not found or version_xml(layout, found.group(1)) != content:
+        raise PackageError(f"{layout.version} is not the version information of a {layout.name} package.")
+    return found.group(1)
+
+
 def from_xml(content: bytes, layout: Layout) -> Manifest:
     """Return the manifest, or raise PackageError when it is not valid or not in its canonical form."""
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
@@ -75,6 +88,7 @@ def from_xml(content: bytes, layout: Layout) -> Manifest:
     return manifest
 
 
+@cache
 def _schema() -> etree.XMLSchema:
     path = resources.files("bridge.importprocedures") / "schemas" / "manifest.xsd"
     return etree.XMLSchema(etree.fromstring(path.read_bytes()))

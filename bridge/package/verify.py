@@ -7,7 +7,8 @@ import zipfile
 import zlib
 from collections.abc import Sequence
 from hashlib import file_digest, sha256
-from io import RawIOBase
+from io import SEEK_END, RawIOBase
+from itertools import accumulate
 from pathlib import Path
 from typing import IO
 
@@ -15,11 +16,12 @@ from bridge.convert.rows import check_entry
 from bridge.errors import PackageError, ReaderOutputError
 from bridge.model import Manifest, Package, State, TableLine
 from bridge.package.layout import BRIDGE_1, Layout
-from bridge.package.manifest import MOST_BYTES, from_xml, to_xml
+from bridge.package.manifest import MOST_BYTES, from_xml, program_of, to_xml
 from bridge.package.write import Source, TooLong, entry_sha256
 
 # deflate cannot shrink more than 1,032 times; what claims to is no deflate stream of ours
 _MOST_SHRUNK = 1100
+_END, _END_BYTES = b"PK\5\6", 22  # the end of a ZIP without a comment
 _DAMAGED = (
     zipfile.BadZipFile,
     zlib.error,
@@ -39,11 +41,14 @@ def verify(path: Path, layout: Layout = BRIDGE_1) -> Package:
     Checked: the ZIP's structure and entry names, the manifest against its schema and canonical form, each
     entry's SHA-256, each row against its columns, each count.
     """
+    if not path.is_file():
+        raise PackageError(f"There is no package {path}.", hint="Check its path.")
     try:
         with path.open("rb") as file:
             digest = file_digest(file, "sha256").hexdigest()
+            _refuse_appended(file)
             with zipfile.ZipFile(file) as package:
-                manifest = _verify_entries(package, layout, path.stat().st_size)
+                manifest = _verify_entries(package, _entries(package, file), layout)
     except _DAMAGED as error:
         raise PackageError(f"{path.name} is damaged, or no package: {error}.") from error
     except ReaderOutputError as error:
@@ -52,10 +57,19 @@ def verify(path: Path, layout: Layout = BRIDGE_1) -> Package:
     return Package(path, manifest, identity, digest, path.stat().st_size)
 
 
-def _verify_entries(package: zipfile.ZipFile, layout: Layout, size: int) -> Manifest:
-    entries = _entries(package, size)
+def _refuse_appended(file: IO[bytes]) -> None:
+    """Refuse a file that does not end where its ZIP ends; zipfile would look for an end further up."""
+    file.seek(0, SEEK_END)
+    file.seek(max(0, file.tell() - _END_BYTES))
+    if file.read(4) != _END:
+        raise PackageError("It does not end as a package ends: it is cut short, or bytes follow its end.")
+
+
+def _verify_entries(
+    package: zipfile.ZipFile, entries: dict[str, zipfile.ZipInfo], layout: Layout
+) -> Manifest:
+    program_of(_small(package, entries, layout.version), layout)
     manifest = from_xml(_small(package, entries, layout.manifest), layout)
-    _small(package, entries, layout.version)
     expected = {layout.version, layout.manifest, *(line.entry for line in manifest.tables)}
     if len(expected) != len(manifest.tables) + 2:
         raise PackageError("The manifest lists one entry twice.")
@@ -70,8 +84,12 @@ def _verify_entries(package: zipfile.ZipFile, layout: Layout, size: int) -> Mani
     return manifest
 
 
-def _entries(package: zipfile.ZipFile, size: int) -> dict[str, zipfile.ZipInfo]:
-    """Return the entries by name; refuse names that repeat or lead out, and sizes that cannot be."""
+def _entries(package: zipfile.ZipFile, file: IO[bytes]) -> dict[str, zipfile.ZipInfo]:
+    """Return the entries by name; refuse names that repeat or lead out, and sizes that cannot be.
+
+    The entries must fill the file from its beginning to its directory: nothing hides before, between or
+    below them.
+    """
     entries: dict[str, zipfile.ZipInfo] = {}
     for info in package.infolist():
         name = info.orig_filename
@@ -79,12 +97,23 @@ def _entries(package: zipfile.ZipFile, size: int) -> dict[str, zipfile.ZipInfo]:
             raise PackageError(f"The package holds {name!r} twice.")
         if name.startswith("/") or "\\" in name or ":" in name or ".." in name.split("/"):
             raise PackageError(f"The package holds {name!r}, a name that leads out of it.")
+        if info.flag_bits or info.compress_type != zipfile.ZIP_DEFLATED:
+            raise PackageError(f"{name} is encrypted or packed in a way that beacon-bridge does not write.")
         if info.file_size > info.compress_size * _MOST_SHRUNK + 1024:
             raise PackageError(f"{name} claims to unpack to {info.file_size} bytes, which cannot be.")
         entries[name] = info
-    if sum(info.compress_size for info in entries.values()) > size:
-        raise PackageError("The entries of the package overlap.")
+    lengths = [_length(file, info) for info in entries.values()]
+    starts = [info.header_offset for info in entries.values()]
+    if starts != [0, *accumulate(lengths)][:-1] or sum(lengths) != package.start_dir:
+        raise PackageError("The entries of the package overlap, or bytes lie between them.")
     return entries
+
+
+def _length(file: IO[bytes], info: zipfile.ZipInfo) -> int:
+    """Return how many bytes an entry takes with its local header."""
+    file.seek(info.header_offset + 26)
+    name, extra = struct.unpack("<HH", file.read(4))
+    return int(30 + name + extra + info.compress_size)
 
 
 def _small(package: zipfile.ZipFile, entries: dict[str, zipfile.ZipInfo], name: str) -> bytes:

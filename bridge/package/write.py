@@ -17,6 +17,7 @@ from bridge.package.layout import BRIDGE_1, Layout
 from bridge.package.manifest import to_xml, version_xml
 
 TooLong = Literal["refuse", "cut"]
+LEVEL = 6  # of deflate
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +47,16 @@ def write(
             package.close()
             system.flush(file)
     except OSError as error:
-        raise PackageError(
-            f"The package cannot be written to {path}: {error.strerror or error}.",
-            hint="Make room on the disk of the state folder, then `beacon-bridge convert RUN`.",
-            retryable=True,
-        ) from error
+        raise _unwritten(error) from error
     return manifest
+
+
+def _unwritten(error: OSError) -> PackageError:
+    return PackageError(
+        f"The package cannot be written: {error.strerror or error}.",
+        hint="Make room on the disk of the state folder, then `beacon-bridge convert RUN`.",
+        retryable=True,
+    )
 
 
 def _fill(
@@ -91,7 +96,7 @@ def entry_sha256(source: Source, too_long: TooLong) -> str:
 
 
 class Hashing:
-    """A sink that hashes what passes through it."""
+    """A sink that hashes what passes through it; PackageError when the disk does not take it."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self.digest = sha256()
@@ -100,7 +105,10 @@ class Hashing:
     def write(self, content: bytes) -> None:
         """Write and hash."""
         self.digest.update(content)
-        self._file.write(content)
+        try:
+            self._file.write(content)
+        except OSError as error:  # not to be taken for an error of the capture that is being read
+            raise _unwritten(error) from error
 
 
 def _put(package: zipfile.ZipFile, name: str, content: bytes) -> None:
@@ -108,9 +116,10 @@ def _put(package: zipfile.ZipFile, name: str, content: bytes) -> None:
 
 
 def _info(name: str) -> zipfile.ZipInfo:
-    """Return an entry that carries no date and no trace of the machine; level 6 is deflate's default."""
+    """Return an entry that carries no date and no trace of the machine."""
     info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
     info.compress_type = zipfile.ZIP_DEFLATED
+    info._compresslevel = LEVEL  # type: ignore[attr-defined]  # the only place for it in an entry that is streamed
     info.create_system = 0
     info.external_attr = 0o600 << 16
     return info

@@ -6,7 +6,7 @@ import json
 import re
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -15,13 +15,27 @@ from filelock import FileLock, Timeout
 
 from bridge import system
 from bridge.errors import BusyError, PackageError, SettingsError
-from bridge.model import Say, State, Talk
+from bridge.model import Origin, Say, State, Talk
 from bridge.runs import record
 from bridge.runs.record import Run
 
 BUILDING, READY, DELIVERED, REFUSED = "building", "ready", "delivered", "refused"
 PLACES = (BUILDING, READY, DELIVERED, REFUSED)
-_NAME = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
+_LOOK = "Look at that folder; the runs around it are not touched."
+_NAME = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}", re.ASCII)
+
+
+@contextmanager
+def kept() -> Iterator[None]:
+    """Turn an error of the disk below the state folder into PackageError."""
+    try:
+        yield
+    except OSError as error:
+        raise PackageError(
+            f"{error.filename or 'The state folder'} cannot be written or read: {error.strerror or error}.",
+            hint="Make room on the disk of the state folder, or give this account rights to it.",
+            retryable=True,
+        ) from error
 
 
 class Runs:
@@ -36,8 +50,12 @@ class Runs:
 
     def new(self, moment: datetime) -> tuple[str, int]:
         """Create a run folder; return its name and number, which grows even if the clock jumps back."""
-        for folder in (self.state, self.folder, self._locks):
-            system.make_private_folder(folder)
+        with kept():
+            for folder in (self.state, self.folder, self._locks):
+                system.make_private_folder(folder)
+            return self._new(moment)
+
+    def _new(self, moment: datetime) -> tuple[str, int]:
         with FileLock(self._locks / ".number.lock"):
             number = self._last_number() + 1
             name = f"{moment:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
@@ -49,14 +67,15 @@ class Runs:
         return name, number
 
     def _last_number(self) -> int:
-        counter = self.folder / ".number"
-        if counter.exists():
-            return int(counter.read_text())
-        return max((run.number for run in self.all()), default=0)
+        try:
+            return int((self.folder / ".number").read_text("ascii"))
+        except (FileNotFoundError, ValueError):
+            return max((run.number for run in self.all()), default=0)
 
     def save(self, run: Run) -> None:
-        """Write run.json whole."""
-        system.write_whole(self.path(run.run) / "run.json", record.to_json(run))
+        """Write run.json whole, or raise PackageError and leave the old one."""
+        with kept():
+            system.write_whole(self.path(run.run) / "run.json", record.to_json(run))
 
     def path(self, name: str) -> Path:
         """Return the folder of a run."""
@@ -73,7 +92,11 @@ class Runs:
             raise SettingsError(
                 f"There is no run {name!r} in {self.folder}.", hint="`beacon-bridge show` lists the runs."
             )
-        return self._with_state_now(record.from_json(path.read_bytes(), str(path)))
+        with kept():
+            found = record.from_json(path.read_bytes(), str(path))
+        if found.run != name:
+            raise PackageError(f"{path} is the record of another run, {found.run}.", hint=_LOOK)
+        return self._with_state_now(found)
 
     def _last(self, connection: str) -> Run:
         found = [run for run in self.all() if run.connection == connection]
@@ -132,30 +155,49 @@ class Runs:
     def move_package(self, run: Run, source: str, target: str) -> Path:
         """Move the run's package from one state to another; that rename is the change of state."""
         path = self.path(run.run) / target / f"{run.run}.zip"
-        system.replace(self.path(run.run) / source / f"{run.run}.zip", path)
+        with kept():
+            system.replace(self.path(run.run) / source / f"{run.run}.zip", path)
         return path
 
+    def refuse(self, run: Run, source: str, why: str) -> Run:
+        """Move the run's package to refused/ and record why."""
+        refused = replace(run, refused=why)
+        self.save(refused)
+        self.move_package(run, source, REFUSED)
+        return refused
+
     def waiting(self, connection: str) -> tuple[Run, ...]:
-        """Return the connection's runs whose package waits in ready/, oldest first."""
+        """Return the connection's runs whose package waits in ready/, oldest first; those by hand too."""
         return tuple(run for run in self.all() if run.connection == connection and self.place(run) == READY)
+
+    def newest_waiting(self, connection: str) -> Run | None:
+        """Return the newest run that an engine made and whose package waits; None if nothing waits."""
+        made = [run for run in self.waiting(connection) if run.origin is Origin.ENGINE]
+        return made[-1] if made else None
 
     # --- the log ---
 
     @contextmanager
     def log(self, run: Run, say: Say) -> Iterator[Say]:
         """Yield a Say that also writes to the run's log.txt; row counts are for the screen only."""
-        with self._log_path(run).open("a", encoding="utf-8", buffering=1) as file:
+        with kept():
+            file = self._log_path(run).open("a", encoding="utf-8", buffering=1)
 
-            def told(talk: Talk) -> None:
-                if talk.kind != "rows":
+        def told(talk: Talk) -> None:
+            if talk.kind != "rows":
+                with kept():
                     file.write(_log_line(f"{talk.kind:<5} {talk.step} {talk.text}"))
-                say(talk)
+            say(talk)
 
+        try:
             yield told
+        finally:
+            with suppress(OSError):  # a disk that is full says so again when the file is closed
+                file.close()
 
     def note(self, run: Run, text: str) -> None:
         """Write one entry to the run's log.txt."""
-        with self._log_path(run).open("a", encoding="utf-8") as file:
+        with kept(), self._log_path(run).open("a", encoding="utf-8") as file:
             file.write(_log_line(text))
 
     def _log_path(self, run: Run) -> Path:
@@ -166,22 +208,23 @@ class Runs:
     @contextmanager
     def lock(self, connection: str, purpose: str) -> Iterator[None]:
         """Hold the connection's lock; BusyError names who holds it since when."""
-        for folder in (self.state, self._locks):
-            system.make_private_folder(folder)
-        name = connection.casefold()
+        name = f"connection {connection.casefold()}"  # a bare CON or NUL is no file name on Windows
         lock = FileLock(self._locks / f"{name}.lock", timeout=0)
         holder = self._locks / f"{name}.json"
+        with kept():
+            for folder in (self.state, self._locks):
+                system.make_private_folder(folder)
+            try:
+                lock.acquire()
+            except Timeout:
+                raise BusyError(f"{connection} is busy: {_who(holder)}.") from None
         try:
-            lock.acquire()
-        except Timeout:
-            raise BusyError(f"{connection} is busy: {_who(holder)}.") from None
-        try:
-            pid, _ = system.own_process()
-            facts = {"pid": pid, "purpose": purpose, "since": system.timestamp(system.now())}
-            system.write_whole(holder, json.dumps(facts).encode())
+            with kept():
+                system.write_whole(holder, _holder(purpose))
             yield
         finally:
-            holder.unlink(missing_ok=True)
+            with suppress(OSError):  # the lock counts; its holder's name is for people
+                holder.unlink(missing_ok=True)
             lock.release()
 
 
@@ -189,6 +232,12 @@ def _log_line(text: str) -> str:
     """Return one line, with anything that would break it or the terminal shown escaped."""
     shown = "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
     return f"{system.timestamp(system.now())} {shown}\n"
+
+
+def _holder(purpose: str) -> bytes:
+    pid, _ = system.own_process()
+    facts = {"pid": pid, "purpose": purpose, "since": system.timestamp(system.now())}
+    return json.dumps(facts).encode()
 
 
 def _who(holder: Path) -> str:

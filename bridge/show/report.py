@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json as json_module
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.table import Table
 
 from bridge import doctor
+from bridge.errors import BridgeError
 from bridge.model import Package
 from bridge.package.layout import BRIDGE_1
 from bridge.runs import record
@@ -30,6 +31,14 @@ def run_json(run: Run, runs: Runs) -> dict[str, object]:
     value["package_state"] = runs.place(run)
     value["next"] = stories.next_command(run, runs)
     return value
+
+
+def delivered_json(done: Sequence[Run], failed: Mapping[str, BridgeError], runs: Runs) -> dict[str, object]:
+    """Return what `deliver --waiting` did: the runs it delivered, and the error of each connection."""
+    return {
+        "delivered": [run_json(one, runs) for one in done],
+        "failed": [{"connection": name, **screen.error_json(error)} for name, error in failed.items()],
+    }
 
 
 def runs_table(found: Sequence[Run], runs: Runs) -> Table:

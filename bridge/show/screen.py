@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import IO, Self
 
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -72,7 +72,8 @@ class Teller:
         self._tasks: dict[str, int] = {}
         if out.is_terminal:
             self._live = Progress(
-                SpinnerColumn(),
+                SpinnerColumn("line"),  # the one that every console's code page has
+                BarColumn(20),
                 TextColumn("{task.description}", markup=False),
                 TextColumn("{task.completed:,.0f} rows"),
                 TimeElapsedColumn(),

@@ -66,21 +66,35 @@ def _package(run: Run, runs: Runs) -> Iterator[str]:
         undoes = f", undoing {', '.join(receipt.undoes)}" if receipt.undoes else ""
         yield f"    {receipt.state} {local(receipt.moment)} at {receipt.target}{because}{undoes}"
     if run.receipts:
-        yield f"    now {deliver.whereabouts(run.receipts[-1])}"
+        yield f"    now {deliver.whereabouts(run.receipts[-1], run.package.size)}"
     yield f"    {BRIDGE_1.readers}"
 
 
 def next_command(run: Run, runs: Runs) -> str:
-    """Return the one command that makes sense next."""
+    """Return the one command that makes sense next, or why there is none."""
     place = runs.place(run)
-    again = f'beacon-bridge run "{run.connection}"'
     if run.state is State.RUNNING:
         return "wait: it is running"
-    if place == DELIVERED:
+    if place == DELIVERED and run.state is not State.ABANDONED:
         return "nothing: the package was delivered"
-    if place == READY:
-        return f"beacon-bridge deliver {run.run}"
-    collected = [stage.outcome for stage in run.stages if stage.name == "collect"]
-    if collected[-1:] in ([State.COMPLETE], [State.COMPLETE_WITH_GAPS]) and place != REFUSED:
+    if place == REFUSED and run.refused and run.refused.startswith("superseded"):
+        return f"nothing: {run.refused}"
+    if place == READY and run.state is not State.ABANDONED:
+        more = " --accept-by-hand" if run.origin is Origin.BY_HAND else ""
+        more += ' --again --reason "WHY"' if deliver.is_lost(run) else ""
+        return f"beacon-bridge deliver {run.run}{more}"
+    if _can_convert(run, place):
         return f"beacon-bridge convert {run.run}"
-    return again
+    if run.origin is Origin.BY_HAND:
+        return f'beacon-bridge convert --reader "{run.reader.name}" STEP=FILE...'
+    return f'beacon-bridge run "{run.connection}"'
+
+
+def _can_convert(run: Run, place: str) -> bool:
+    """Return whether the captures are whole and converting them once more can help."""
+    collected = [stage.outcome for stage in run.stages if stage.name == "collect"]
+    if collected[-1:] not in ([State.COMPLETE], [State.COMPLETE_WITH_GAPS]):
+        return False
+    return (
+        run.state is not State.FAILED or place == REFUSED or (run.error is not None and run.error.retryable)
+    )

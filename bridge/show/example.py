@@ -1,0 +1,35 @@
+"""The complete, commented bridge.toml that `beacon-bridge settings --example` prints."""
+
+from __future__ import annotations
+
+EXAMPLE = r"""# bridge.toml: where beacon-bridge finds this beacon, and which tenants it reads.
+# Windows paths stand between single quotes.
+
+[beacon]                                 # all of it is optional
+# root = 'C:\ProgramData\Flexera Software'   # unset: the registry tells
+# release = "2024 R1"                    # unset: both labels of a source type are shown
+saas_management = "unknown"              # yes | no | unknown: is Flexera SaaS Management in use?
+
+[bridge]
+# state = 'D:\beacon-bridge'             # runs, logs; unset: C:\ProgramData\beacon-bridge
+
+[connections."Contoso EU"]               # letters, digits, underscores, blanks
+reader = "bridge:Microsoft 365"          # "Microsoft 365" is the beacon's folder, "bridge:..." is ours,
+                                         # or an absolute path in single quotes
+tenant = "contoso.example"               # one connection a tenant
+engine = "powershell"                    # powershell | native (our Microsoft 365 reader, in Python)
+# deliver_to = 'D:\Outbox'               # unset: packages wait in the run's folder, which is no error
+optional = []                            # gap names that may occur without failing the run
+tolerate_errors = []                     # FullyQualifiedErrorId of errors that are known and harmless
+skip_patterns = ['(?i)\bskip(ped|ping)?\b', '(?i)not found']   # verbose lines that mean "left out"
+too_long = "refuse"                      # refuse | cut: a text longer than its column
+
+[connections."Contoso EU".parameters]    # what the reader folder declares; `beacon-bridge list` shows it
+GraphRoot = "https://graph.microsoft.com"
+AccessToken = { secret = "env:CONTOSO_TOKEN" }   # env:NAME or stdin:NAME, never the secret itself
+
+[connections."Contoso EU".minutes]       # 0: no limit
+step = 120                               # one step
+run = 600                                # all steps
+silence = 30                             # since the last row or message of the reader
+"""
