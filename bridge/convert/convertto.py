@@ -70,10 +70,9 @@ def _nested(node: Node, kind: str, name: str, *, typed: bool) -> Value:
     properties = {child.attrs["Name"]: _value(child, name, typed=typed) for child in named}
     if not items or (properties and kind.endswith(_CUSTOM)):  # a custom object's item is its ToString
         return properties
-    if kind == "System.DBNull":
-        return None
-    if [item.text for item in items] == [kind] and not properties:
-        return Scalar("object", kind)
+    if typed and not properties and _is_to_string(kind, items):
+        text = "" if _is_indentation(items[0]) else items[0].text
+        return _scalar(kind, text, name) if text else _empty(kind)
     listed = [_value(child, name, typed=typed) for child in items]
     return {WHOLE_VALUE: listed, **properties} if properties else listed
 
@@ -86,6 +85,12 @@ def _empty(kind: str) -> Value:
 
 
 _CUSTOM = "PSCustomObject"
+
+
+def _is_to_string(kind: str, items: list[Node]) -> bool:
+    """Return whether an object below the depth was written as the one text that its ToString gave."""
+    texts = [item.attrs.get("Type") == "System.String" and not item.children for item in items]
+    return texts == [True] and not _is_list(kind)
 
 
 def _is_list(kind: str) -> bool:

@@ -11,7 +11,7 @@ from bridge.convert.frames import parser_that_refuses_entities, translated
 from bridge.errors import ReaderOutputError
 
 MOST_DEPTH = 100
-MOST_NODES = 1_000_000  # in one row
+MOST_NODES = 100_000  # in one row
 MOST_CHARACTERS = 16 * 1024 * 1024  # in one row
 MOST_TAG = 1024 * 1024  # bytes of one tag with its attributes, or of a comment
 _CHUNK = 64 * 1024
