@@ -33,8 +33,10 @@ if TYPE_CHECKING:
 
     Row = dict[str, str | None]  # column -> text, None for null
 
+
 TOKEN_VARIABLE = "BEACON_BRIDGE_DEMO_TOKEN"  # noqa: S105  # the name of a variable
 SEED = 1
+CONFIG = "bridge.toml"
 
 
 def main() -> int:
@@ -99,7 +101,6 @@ def demonstrate(folder: Path, users: int, engine: str) -> bool:
     equal = compare(Path(run["package_path"]), truth(tenant))
     say("")
     say(verdict(verified=verified, equal=equal))
-    say(f'To look around (with --keep): beacon-bridge show last:Demo --config "{config}"')
     return verified and equal
 
 
@@ -159,7 +160,7 @@ def lay_out_beacon(root: Path) -> None:
 def write_settings(folder: Path, graph_root: str, engine: str) -> Path:
     """Write bridge.toml and make the folder that packages are delivered to."""
     (folder / "Outbox").mkdir()
-    config = folder / "bridge.toml"
+    config = folder / CONFIG
     lines = (
         "[beacon]",
         f"root = {quoted(folder / 'Flexera Software')}",
@@ -217,8 +218,10 @@ class Bridge:
 def show_run(run: dict[str, Any]) -> None:
     """Print the rows a table, and where the package lies."""
     say("")
-    for step in run["steps"]:
-        say(f"  {step['step']['table']:<16} {step['rows']:>9,} rows")
+    tables = [(line["step"]["table"], line["rows"]) for line in run["steps"]]
+    width = max(len(table) for table, _ in tables)
+    for table, rows in tables:
+        say(f"  {table:<{width}}  {rows:>11,} rows")
     say(f"The run {run['run']} is {run['state']}; its package is {run['package_state']}:")
     say(f"  {run['package_path']}")
     for receipt in run["receipts"][-1:]:
@@ -289,7 +292,8 @@ def unescape(text: str) -> str:
 def clear_away(folder: Path, *, keep: bool) -> None:
     """Remove the demo's folder, or say that it stays."""
     if keep:
-        say(f"Everything is kept in {folder}")
+        say(f"Everything is kept in {folder}. To look around:")
+        say(f'  "{environment.tool("beacon-bridge")}" show last:Demo --config "{folder / CONFIG}"')
     else:
         shutil.rmtree(folder, ignore_errors=True)
         say(f"{folder} is removed again; --keep keeps it.")

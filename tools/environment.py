@@ -48,18 +48,18 @@ def prepare(home: Path) -> None:
         return
     if not python_of(home).exists() or _python_line(found) != _python_line(wanted):
         _say(f"Making {home} with Python {platform.python_version()} ...")
-        _run([sys.executable, "-m", "venv", "--clear", str(home)], "could not make .venv", HOW_TO_VENV)
+        run([sys.executable, "-m", "venv", "--clear", str(home)], "could not make .venv", HOW_TO_VENV)
     _say("Installing the project and its tools into .venv (a minute or two the first time) ...")
     pip = [str(python_of(home)), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    _run([*pip, "--editable", f"{ROOT}[dev]"], "pip could not install the project", HOW_TO_PIP)
+    run([*pip, "--editable", f"{ROOT}[dev]"], "pip could not install the project", HOW_TO_PIP)
     stamp.write_text(wanted, "utf-8")
 
 
-def fingerprint() -> str:
+def fingerprint(root: Path = ROOT) -> str:
     """Return what an environment depends on: the Python, the checkout's place, the two settings files."""
-    digest = hashlib.sha256(str(ROOT).encode())
+    digest = hashlib.sha256(str(root).encode())
     for name in ("setup.cfg", "pyproject.toml"):
-        digest.update((ROOT / name).read_bytes())
+        digest.update((root / name).read_bytes())
     return f"{platform.python_version()}\n{digest.hexdigest()}\n"
 
 
@@ -67,7 +67,8 @@ def _python_line(stamp: str) -> str:
     return stamp.partition("\n")[0]
 
 
-def _run(command: list[str], failure: str, hint: str) -> None:
+def run(command: list[str], failure: str, hint: str) -> None:
+    """Run a command in sight, or end with what failed and what to do about it."""
     if code := subprocess.run(command, check=False).returncode:
         raise SystemExit(f"{Path(command[0]).name} {failure} (exit code {code}). {hint}")
 

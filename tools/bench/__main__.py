@@ -27,7 +27,7 @@ from tools.bench.measure import Figure
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much is measured: users of P1, of P2, rows of P3, users of P6, and the rounds of each."""
+    """How much is measured: users of P1 and of P2, rows of P3, users of P6; and the rounds."""
 
     convert: int
     memory: int
@@ -35,10 +35,13 @@ class Size:
     again: int
     rounds: int
     memory_rounds: int
+    host_rounds: int
 
 
-FULL = Size(convert=100_000, memory=1_000_000, rows=100_000, again=20_000, rounds=5, memory_rounds=5)
-QUICK = Size(convert=20_000, memory=50_000, rows=10_000, again=1000, rounds=3, memory_rounds=1)
+FULL = Size(
+    convert=100_000, memory=1_000_000, rows=100_000, again=20_000, rounds=5, memory_rounds=5, host_rounds=5
+)
+QUICK = Size(convert=20_000, memory=50_000, rows=30_000, again=1000, rounds=3, memory_rounds=1, host_rounds=1)
 
 
 def main() -> int:
@@ -114,7 +117,7 @@ def memory(folder: Path, size: Size) -> list[Figure]:
 
 def host(folder: Path, size: Size) -> list[Figure]:
     """P3: see emission.py."""
-    return emission.figures(folder, size.rows, size.rounds)
+    return emission.figures(folder, size.rows, size.host_rounds)
 
 
 def start(folder: Path, size: Size) -> list[Figure]:
