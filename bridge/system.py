@@ -100,8 +100,11 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def free_bytes(folder: Path) -> int:
-    """Return the free space of the volume that holds the folder, or its nearest parent that exists."""
-    while not folder.exists():
+    """Return the free space of the volume that holds the folder, or its nearest parent that exists.
+
+    OSError if there is none: a drive that is not there.
+    """
+    while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     return shutil.disk_usage(folder).free
 

@@ -292,6 +292,13 @@ def test_functions_take_their_inputs_under_either_name(tmp_path: Path) -> None:
     assert [one.name for one in found.version_check.inputs] == ["ServiceUrl"]
 
 
+def test_an_input_is_the_functions_name_and_the_parameter_that_fills_it(tmp_path: Path) -> None:
+    """Name is the function's parameter, Variable the connection's."""
+    inputs = '<InputVariable Name="Url" Variable="ServiceUrl"/>'
+    (step,) = read(tmp_path, source_step(inputs=inputs)).to_collect
+    assert step.inputs == (InputVariable(name="Url", variable="ServiceUrl"),)
+
+
 def test_functions_may_be_missing(tmp_path: Path) -> None:
     """A folder without TestConnection and VersionCheck can be run."""
     found = load(make_reader_folder(tmp_path, config=config_xml({"Holder.xml": "Computer"}, functions="")))
