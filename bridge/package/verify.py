@@ -51,7 +51,7 @@ def verify(path: Path, layout: Layout = BRIDGE_1) -> Package:
                 manifest = _verify_entries(package, _entries(package, file), layout)
     except _DAMAGED as error:
         raise PackageError(f"{path.name} is damaged, or no package: {error}.") from error
-    except ReaderOutputError as error:
+    except (PackageError, ReaderOutputError) as error:
         raise PackageError(f"{path.name}: {error}") from error
     identity = sha256(to_xml(manifest, layout)).hexdigest()
     return Package(path, manifest, identity, digest, path.stat().st_size)
