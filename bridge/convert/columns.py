@@ -177,7 +177,7 @@ _MOMENT = re.compile(
     re.ASCII,
 )
 _ONLY_TIME = re.compile(_TIME, re.ASCII)
-_YEARS = {"datetime": (1753, 9999), "smalldatetime": (1900, 2079)}
+_DAYS = {"datetime": ("1753-01-01", "9999-12-31"), "smalldatetime": ("1900-01-01", "2079-06-06")}
 _DAY = (
     "(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])"
     "|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))"
@@ -187,12 +187,12 @@ _DAY = (
 def _moment(name: str) -> Canonical:
     if name == "time":
         return _time
-    least, most = _YEARS.get(name, (1, 9999))
+    least, most = _DAYS.get(name, ("0001-01-01", "9999-12-31"))
 
     def canonical(text: str) -> str:
         form = _MOMENT.fullmatch(text)
-        if not form or not least <= int(form.group(1)) <= most or not _is_day(form):
-            raise Misfit(f"{name}, such as 2026-11-24T08:15:30Z, in the years {least} to {most}")
+        if not form or not least <= text[:10] <= most or not _is_day(form):
+            raise Misfit(f"{name}, such as 2026-11-24T08:15:30Z, from {least} to {most}")
         day, clock, zone = text[:10], form.group(4) or "00:00:00", form.group(7) or ""
         if name == "date":
             return _only_day(day, clock)
@@ -232,7 +232,7 @@ _CLOCK = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{0,6}[1-9])?"
 def _moment_pattern(name: str) -> str:
     if name == "time":
         return _CLOCK
-    day = f"(?:19[0-9]{{2}}|20[0-7][0-9])-{_DAY}"
+    day = f"(?:19[0-9]{{2}}|20[0-6][0-9])-{_DAY}"
     return day if name == "date" else rf"{day}T{_CLOCK}(?:Z|[+-](?:0[0-9]|1[0-4]):[0-5][0-9])?"
 
 
