@@ -333,6 +333,7 @@ def test_success_is_the_returned_ok_and_nothing_else(
     [
         (model.Tested(ok=True, said=("OK",), version_error="not major.minor"), "not major.minor"),
         (model.Tested(ok=True, said=("OK",)), "returned no version"),
+        (model.Tested(ok=True, said=("OK",), version="2.4", version_error="then it threw"), "then it threw"),
     ],
 )
 def test_a_failed_version_check_is_a_finding_of_its_own(
