@@ -16,6 +16,7 @@ from bridge.package.verify import verify
 from bridge.runs.store import DELIVERED, READY, REFUSED
 from bridge.show.story import next_command, tell
 from bridge.workplace import Workplace
+from tests.disks import mounted, remount
 from tests.engines import CANARY, ROWS, RowsEngine, contoso, silent, workplace
 
 BEACON_FACTS = EngineFacts("powershell", Bits(32, 32), "powershell.exe", "5.1", "Desktop")
@@ -260,6 +261,29 @@ def test_a_disk_that_fills_while_converting(tmp_path: Path) -> None:
     assert next_command(run, place.runs) == f"beacon-bridge convert {run.run}"
     assert f"`beacon-bridge convert {run.run}`" in caught.value.hint
     assert place.runs.place(pipeline.convert(place, run, silent)) == READY
+
+
+def test_a_state_disk_that_fills(tmp_path: Path) -> None:
+    """A run that fills the disk of the state folder fails by name; with room again the next one works."""
+    rows = [(str(number), f"user{number}@example.org") for number in range(20000)]
+    place = workplace(tmp_path, RowsEngine(rows))
+    with mounted(tmp_path / "state", "size=128k,mode=700"):
+        with pytest.raises(PackageError, match="No space left on device") as caught:
+            pipeline.run(place, contoso(place), silent)
+        assert "Make room on the disk of the state folder" in caught.value.hint
+        assert not list((tmp_path / "state").rglob("*.zip"))
+        assert place.runs.unreadable() == ()
+        remount(tmp_path / "state", "size=16m")
+        assert pipeline.run(place, contoso(place), silent).state is State.COMPLETE
+
+
+def test_a_state_folder_that_takes_nothing(tmp_path: Path) -> None:
+    """A state folder on a read-only disk is named before anything is started."""
+    started: list[Job] = []
+    place = workplace(tmp_path, RowsEngine(before=started.append))
+    with mounted(tmp_path / "state", "ro"), pytest.raises(PackageError, match="Read-only file system"):
+        pipeline.run(place, contoso(place), silent)
+    assert started == []
 
 
 def test_a_package_that_does_not_verify_goes_to_refused(tmp_path: Path) -> None:
