@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lxml import etree
 
-from bridge.readers.definitions import XSI_TYPE, Unreadable, parse
+from bridge.readers.definitions import XSI_TYPE, Element, Unreadable, parse
 from bridge.readers.folder import existing
 from bridge.readers.steps import PROCEDURES
 
@@ -100,7 +100,7 @@ def _shortened(counts: Counter[str]) -> dict[str, int]:
     return result
 
 
-def _marks(root: etree._Element) -> Iterator[str]:
+def _marks(root: Element) -> Iterator[str]:
     for element in root.iter("*"):
         tag, parent = _name(element.tag), element.getparent()
         yield f"<{tag}>" if parent is None else f"<{_name(parent.tag)}/{tag}>"

@@ -10,6 +10,7 @@ from lxml import etree
 
 from bridge.errors import BeaconError
 
+Element = etree._Element  # what the parser returns; only this module and the census know whose it is
 XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 MOST_BYTES = 16 * 1024 * 1024
 HINT = "The folder is not as the beacon delivers it; `beacon-bridge list NAME --census` shows its shape."
@@ -45,49 +46,49 @@ class Definition:
         if self.root.tag != root:
             raise self.wrong(self.root, f"the root element is {self.root.tag!r}, expected {root!r}")
 
-    def wrong(self, element: etree._Element, text: str) -> BeaconError:
+    def wrong(self, element: Element, text: str) -> BeaconError:
         """Return a complaint about an element of this file."""
         return BeaconError(f"{self.path}:{element.sourceline}: {text}.", hint=HINT)
 
-    def warn(self, element: etree._Element, text: str) -> None:
+    def warn(self, element: Element, text: str) -> None:
         """Keep a remark about an element of this file."""
         self.warnings.append(f"{self.path.name}:{element.sourceline}: {text}.")
 
-    def text(self, element: etree._Element, name: str) -> str:
+    def text(self, element: Element, name: str) -> str:
         """Return an attribute that must be there and not blank."""
         value = str(element.get(name) or "").strip()
         if not value:
             raise self.wrong(element, f"{element.tag} has no {name}")
         return value
 
-    def number(self, element: etree._Element, name: str) -> int:
+    def number(self, element: Element, name: str) -> int:
         """Return an attribute that must be a whole number of at most nine digits."""
         text = self.text(element, name)
         if not re.fullmatch("-?[0-9]{1,9}", text):
             raise self.wrong(element, f"{name} is {text!r}, expected a whole number")
         return int(text)
 
-    def section(self, name: str) -> etree._Element | None:
+    def section(self, name: str) -> Element | None:
         """Return the root's child of that name, None if there is none; two of them are refused."""
         found = self.root.findall(name)
         if len(found) > 1:
             raise self.wrong(found[1], f"{name} stands there twice")
         return found[0] if found else None
 
-    def children(self, element: etree._Element | None, *names: str) -> Iterator[etree._Element]:
+    def children(self, element: Element | None, *names: str) -> Iterator[Element]:
         """Yield the child elements, each of which must have one of the names."""
         for child in element.iterchildren("*") if element is not None else ():
             if child.tag not in names:
                 raise self.wrong(child, f"unknown element {child.tag!r}, expected {' or '.join(names)}")
             yield child
 
-    def unknown(self, element: etree._Element, known: frozenset[str]) -> None:
+    def unknown(self, element: Element, known: frozenset[str]) -> None:
         """Keep a remark about each attribute that is not among the known ones, and so has no effect here."""
         for name in map(str, element.attrib):
             if name not in known:
                 self.warn(element, f"the attribute {name} of {element.tag} is not known and has no effect")
 
-    def file(self, element: etree._Element, name: str, folder: Path) -> Path:
+    def file(self, element: Element, name: str, folder: Path) -> Path:
         """Return a file of the folder that an element names, as Windows would find it: in any case.
 
         A file that is missing or lies outside the folder is refused.
@@ -116,7 +117,7 @@ def as_written(path: Path) -> Path:
     return path if path in same else min(same, default=path)
 
 
-def parse(path: Path) -> etree._Element:
+def parse(path: Path) -> Element:
     """Return the root element of a definition file, whatever it is; Unreadable if it is no clean XML."""
     content = _content(path)
     parser = etree.XMLParser(

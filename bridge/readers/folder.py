@@ -11,13 +11,11 @@ from dataclasses import dataclass
 from hashlib import file_digest
 from pathlib import Path
 
-from lxml import etree
-
 from bridge.beacon import is_deprecated
 from bridge.errors import BeaconError
 from bridge.model import Function, Owner, Parameter, Reader
 from bridge.readers import steps
-from bridge.readers.definitions import HINT, Definition, as_written
+from bridge.readers.definitions import HINT, Definition, Element, as_written
 
 CONFIG = "readerV3.config"
 SQL_CONFIG = "reader.config"
@@ -100,7 +98,7 @@ def _look_at(config: Definition) -> None:
             config.warn(element, f"the element {element.tag} is not known and has no effect")
 
 
-def _refuse_language(config: Definition, element: etree._Element, language: str) -> None:
+def _refuse_language(config: Definition, element: Element, language: str) -> None:
     if language != "PowerShell":
         raise config.wrong(element, f"Language is {language!r}, expected 'PowerShell'")
 
@@ -150,7 +148,7 @@ def _version_check(config: Definition, known: set[str]) -> Function | None:
     return None if element is None else _function(config, element, known)
 
 
-def _function(config: Definition, element: etree._Element, known: set[str]) -> Function:
+def _function(config: Definition, element: Element, known: set[str]) -> Function:
     """Return the function that an element names; its inputs are called one thing here, another there."""
     _refuse_language(config, element, str(element.get("Language") or "PowerShell"))
     variables = config.children(element, "InputVariable", "Parameter")

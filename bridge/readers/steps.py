@@ -11,10 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from lxml import etree
-
 from bridge.model import EXECUTE_ON_TARGET, SOURCE_TO_TARGET, Column, InputVariable, Step
-from bridge.readers.definitions import XSI_TYPE, Definition, as_written
+from bridge.readers.definitions import XSI_TYPE, Definition, Element, as_written
 from bridge.sqltypes import column_type
 
 # The public list of importer procedures, in their order; it is an integrator's, so others are legal too.
@@ -131,9 +129,7 @@ def _idle(override: Path | None, files: set[str]) -> list[str]:
 # --- one step ---
 
 
-def _step(
-    definition: Definition, element: etree._Element, file: str, procedure: str, known: set[str]
-) -> Step:
+def _step(definition: Definition, element: Element, file: str, procedure: str, known: set[str]) -> Step:
     name, order = definition.text(element, "Name"), definition.number(element, "Order")
     kind = str(element.get(XSI_TYPE) or "").rpartition(":")[2]
     version = element.get("VersionFrom")
@@ -157,7 +153,7 @@ def _step(
     )
 
 
-def _refuse_foreign(definition: Definition, element: etree._Element, name: str, kind: str) -> None:
+def _refuse_foreign(definition: Definition, element: Element, name: str, kind: str) -> None:
     """Refuse a step that is neither the server's work nor PowerShell of ours to run."""
     if kind in _KINDS_NOT_OURS:
         raise definition.wrong(element, f"{kind} steps are run by the beacon or the server only, not by us")
@@ -167,9 +163,7 @@ def _refuse_foreign(definition: Definition, element: etree._Element, name: str, 
         raise definition.wrong(element, f"the step {name!r} is in {language or 'SQL'}, expected PowerShell")
 
 
-def inputs(
-    definition: Definition, elements: Iterable[etree._Element], known: set[str]
-) -> tuple[InputVariable, ...]:
+def inputs(definition: Definition, elements: Iterable[Element], known: set[str]) -> tuple[InputVariable, ...]:
     """Return the input variables; one that no parameter fills is refused rather than guessed at."""
     found: list[InputVariable] = []
     for element in elements:
@@ -182,12 +176,12 @@ def inputs(
     return tuple(found)
 
 
-def _named(definition: Definition, step: etree._Element, name: str) -> Iterator[etree._Element]:
+def _named(definition: Definition, step: Element, name: str) -> Iterator[Element]:
     both = definition.children(step, "InputVariable", "OutputSchema")
     return (element for element in both if element.tag == name)
 
 
-def _columns(definition: Definition, step: etree._Element) -> tuple[Column, ...]:
+def _columns(definition: Definition, step: Element) -> tuple[Column, ...]:
     """Return the columns in the order of their elements, which is the order of the receiving table."""
     columns: list[Column] = []
     for element in _named(definition, step, "OutputSchema"):
@@ -200,7 +194,7 @@ def _columns(definition: Definition, step: etree._Element) -> tuple[Column, ...]
     return tuple(columns)
 
 
-def _column(definition: Definition, element: etree._Element) -> Column:
+def _column(definition: Definition, element: Element) -> Column:
     name = definition.text(element, "Name")
     definition.unknown(element, _COLUMN_ATTRIBUTES)
     try:
