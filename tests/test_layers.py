@@ -31,28 +31,28 @@ FLOORS = (
 FLOOR_OF = {name: number for number, floor in enumerate(FLOORS) for name in floor}
 DATA = {"ps_scripts", "importprocedures"}  # folders of files that travel with the package
 
-# A module outside the standard library, or of one operating system only, and who alone may import it.
+# A module outside the standard library, or of one operating system only, and where alone it may be imported.
 ALONE = {
-    "pypsrp": {"collect/remote.py"},
-    "msal": {"signin.py"},
-    "requests": {"collect/graph.py", "signin.py"},
-    "lxml": {"readers/definitions.py", "readers/folder.py", "readers/census.py", "package/manifest.py"},
-    "click": {"cli.py", "desk.py"},
-    "pydantic": {"settings.py", "runs/record.py"},
-    "filelock": {"runs/store.py"},
-    "psutil": {"system.py"},
-    "platformdirs": {"system.py"},
-    "tenacity": {"system.py"},
-    "winreg": {"system.py"},
-    "win32api": {"system.py"},
-    "win32con": {"system.py"},
-    "win32job": {"system.py"},
-    "win32security": {"system.py"},
-    "ntsecuritycon": {"system.py"},
-    "signal": {"system.py"},
-    "ctypes": {"system.py"},
+    "pypsrp": ("collect/remote.py",),
+    "msal": ("signin.py",),
+    "requests": ("collect/conversation.py", "collect/graph.py", "signin.py"),
+    "lxml": ("readers/", "package/manifest.py"),
+    "click": ("cli.py", "desk.py"),
+    "rich": ("show/",),
+    "pydantic": ("settings.py", "runs/record.py"),
+    "filelock": ("runs/",),
+    "psutil": ("system.py",),
+    "platformdirs": ("system.py",),
+    "tenacity": ("system.py", "collect/conversation.py"),
+    "winreg": ("system.py",),
+    "win32api": ("system.py",),
+    "win32con": ("system.py",),
+    "win32job": ("system.py",),
+    "win32security": ("system.py",),
+    "ntsecuritycon": ("system.py",),
+    "signal": ("system.py",),
+    "ctypes": ("system.py",),
 }
-EVERYWHERE = {"rich": "show"}  # drawn things live in one folder
 
 
 def modules() -> list[Path]:
@@ -92,7 +92,7 @@ def wrong_imports(where: str, source: str) -> list[str]:
                 wrong.append(f"{where} imports {name} from a floor below it")
             elif below not in FLOOR_OF and below not in DATA and below != "__version__":
                 wrong.append(f"{where} imports {name}, which has no floor")
-        elif where not in ALONE.get(top, {where}) or not where.startswith(EVERYWHERE.get(top, "")):
+        elif not where.startswith(ALONE.get(top, "")):
             wrong.append(f"{where} imports {top}")
     return wrong
 
