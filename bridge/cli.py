@@ -284,10 +284,17 @@ def show(desk: Desk, run: str | None) -> int:
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @shared
 def rows(desk: Desk, file: Path) -> int:
-    """Show the rows of a capture, an Export-Clixml or a ConvertTo-Xml file; --json: one object a line."""
-    from bridge.show import report
+    """Show the rows of a capture, an Export-Clixml or a ConvertTo-Xml file; --json: one object a line.
 
-    report.rows(file, sys.stdout, json=desk.json)
+    The rows come as they are read, so a file may have any size; one that cannot be trusted has shown the rows
+    before that place, and exits with 7. In the table a null is blank, an empty text is "", a property that a
+    row lacks is -, and control, direction and unpaired characters are shown escaped. Its columns are the
+    properties of the first 50 rows; one that comes up later stands at the end of its row as name=value.
+    A cell of more than 40 characters is cut and ends in "...". --json shows everything whole.
+    """
+    from bridge.show import rows as listing
+
+    listing.show(file, sys.stdout, json=desk.json)
     return 0
 
 

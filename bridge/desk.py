@@ -95,7 +95,7 @@ class Desk:
         from bridge.show import screen
 
         if self.json:
-            click.echo(screen.as_json(screen.error_json(error)))
+            click.echo(screen.as_json(screen.error_json(error), indent=None))
         screen.console(sys.stderr).print(screen.error_lines(error))
         return error.exit_code
 
@@ -114,6 +114,13 @@ def shared(command: Callable[..., int]) -> Callable[..., int]:
             return command(desk, **rest)
         except BridgeError as error:
             return desk.fail(error)
+        except OSError as error:  # `beacon-bridge rows FILE | head`; click would make it a failure
+            from bridge import system
+
+            if not system.is_broken_pipe(error):
+                raise
+            sys.stdout = None  # nobody reads it any more
+            return 0
 
     return wrapped
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import signal
@@ -71,6 +72,11 @@ def replace(source: Path, target: Path) -> None:
     """Move a file to its place on the same volume; a sharing violation is retried for two seconds."""
     source.replace(target)
     flush_folder(target.parent)
+
+
+def is_broken_pipe(error: OSError) -> bool:
+    """Return whether a write failed because nobody reads the pipe any more; Windows says EINVAL."""
+    return isinstance(error, BrokenPipeError) or (WINDOWS and error.errno == errno.EINVAL)
 
 
 def flush(file: IO[Any]) -> None:

@@ -107,10 +107,9 @@ def display(value: Value) -> str:
     """Return a value for a table: control, direction and unpaired characters are shown escaped."""
     if isinstance(value, list | dict):
         return json.dumps(plain(value), ensure_ascii=True)
-    text = value if isinstance(value, str) else plain(value)
-    if text is None:
+    if value is None or isinstance(value, SecureText):
         return ""
-    return "".join(_visible(char) for char in str(text))
+    return "".join(map(_visible, value.text if isinstance(value, Scalar) else value))
 
 
 def _visible(char: str) -> str:

@@ -22,9 +22,9 @@ def console(file: IO[str]) -> Console:
     return Console(file=file, markup=False, highlight=False, emoji=False, soft_wrap=True)
 
 
-def as_json(value: object) -> str:
+def as_json(value: object, *, indent: int | None = 2) -> str:
     """Return one JSON value, ASCII only, so that no code page can break it."""
-    return json.dumps(value, indent=2, ensure_ascii=True, default=str)
+    return json.dumps(value, indent=indent, ensure_ascii=True, default=str)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
