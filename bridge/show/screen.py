@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Literal, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -18,8 +18,12 @@ from bridge.model import Talk
 
 
 def console(file: IO[str]) -> Console:
-    """Return a console that takes every text as it is: no markup, no guessing at numbers."""
-    return Console(file=file, markup=False, highlight=False, emoji=False, soft_wrap=True)
+    """Return a console that takes every text as it is: no markup, no guessing at numbers.
+
+    Only a terminal has a width; in a file nothing is folded.
+    """
+    width = None if file.isatty() else 1000
+    return Console(file=file, width=width, markup=False, highlight=False, emoji=False, soft_wrap=True)
 
 
 def as_json(value: object, *, indent: int | None = 2) -> str:
@@ -31,7 +35,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
     """Return a table whose cells are plain text; a column headed ``#`` or ``Rows`` is right-aligned."""
     drawn = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for name in columns:
-        drawn.add_column(name, justify="right" if name in {"#", "Rows"} else "left", overflow="fold")
+        justify: Literal["left", "right"] = "right" if name in {"#", "Rows"} else "left"
+        drawn.add_column(name, justify=justify, overflow="fold", no_wrap=name == "Run")
     for row in rows:
         drawn.add_row(*(Text(cell) for cell in row))
     return drawn
