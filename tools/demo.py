@@ -293,7 +293,7 @@ def clear_away(folder: Path, *, keep: bool) -> None:
     """Remove the demo's folder, or say that it stays."""
     if keep:
         say(f"Everything is kept in {folder}. To look around:")
-        say(f'  "{environment.tool("beacon-bridge")}" show last:Demo --config "{folder / CONFIG}"')
+        say(f'  "{environment.tool("beacon-bridge")}" show --config "{folder / CONFIG}"')
     else:
         shutil.rmtree(folder, ignore_errors=True)
         say(f"{folder} is removed again; --keep keeps it.")
