@@ -60,5 +60,5 @@ def find_tester(environment: Mapping[str, str]) -> PowerShell:
     """Return this machine's PowerShell: 32-bit on Windows, or BeaconError."""
     from bridge.collect.powershell import PowerShell, find_powershell
 
-    executable = find_powershell(environment, system.WINDOWS)
-    return PowerShell(executable, environment, windows=system.WINDOWS)
+    executable = find_powershell(environment, windows=system.WINDOWS)
+    return PowerShell(executable, environment, windows=system.WINDOWS, path_limit=system.path_length_limit())

@@ -1,0 +1,579 @@
+"""Every trap that a reader's code can set, in real PowerShell: no row is lost, no failure is a success."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from reading import FUNCTIONS, Reading, this_powershell
+
+from bridge.errors import ReaderError, ReaderOutputError, SettingsError
+from bridge.model import Gap, Owner, Secret, Talk
+
+pytestmark = pytest.mark.powershell
+
+
+def one_cell(folder: Path, expression: str) -> str | None:
+    """Return the cell text of a property with this value."""
+    reading = Reading(folder, f"New-Object PSObject -Property @{{ A = {expression} }}")
+    return reading.rows()[0]["A"]
+
+
+def refusal(
+    folder: Path, body: str, kind: type[Exception] = ReaderError, columns: tuple[str, ...] = ("A",)
+) -> str:
+    """Return what a failing step's error says; there must be no capture then."""
+    reading = Reading(folder, body, columns)
+    with pytest.raises(kind) as caught:
+        reading.collect()
+    assert not reading.capture.exists()
+    return str(caught.value)
+
+
+# --- rows ---
+
+
+def test_an_object_that_is_changed_and_emitted_again_is_a_row_each_time(tmp_path: Path) -> None:
+    """The properties are read the moment the object is emitted."""
+    body = "$row = New-Object PSObject -Property @{ A = 0 }; foreach ($n in 1..3) { $row.A = $n; $row }"
+    assert [row["A"] for row in Reading(tmp_path, body).rows()] == ["1", "2", "3"]
+
+
+def test_columns_come_by_property_in_declared_order(tmp_path: Path) -> None:
+    """A hash table's own order does not matter, nor does the case of a property's name."""
+    body = "New-Object PSObject -Property @{ third = 3; FIRST = 1; Second = 2; More = 4 }"
+    rows = Reading(tmp_path, body, ("First", "Second", "Third")).rows()
+    assert rows == [{"First": "1", "Second": "2", "Third": "3"}]
+
+
+def test_a_reader_that_emits_nothing_has_no_rows(tmp_path: Path) -> None:
+    """Zero rows without an error are a result."""
+    reading = Reading(tmp_path, "return")
+    assert reading.rows() == []
+    assert reading.capture.exists()
+
+
+@pytest.mark.parametrize(
+    ("emitted", "found"),
+    [
+        ("$null", "row 2 is null"),
+        ("'a text'", "row 2 is a System.String"),
+        ("5", "row 2 is a System.Int32"),
+        (", @(1, 2)", "row 2 is a whole System.Object[]"),
+        ("& printf 'from a program'", "row 2 is a System.String"),
+    ],
+)
+def test_what_is_no_row_is_named_with_its_number(tmp_path: Path, emitted: str, found: str) -> None:
+    """Null, a text, a number, an array and a program's output are no rows, and none is dropped."""
+    body = f"New-Object PSObject -Property @{{ A = 1 }}; {emitted}"
+    said = refusal(tmp_path, body, ReaderOutputError)
+    assert found in said
+    assert "Holder.xml/LoadHolder" in said
+
+
+def test_a_missing_property_is_an_error(tmp_path: Path) -> None:
+    """A row without a declared property is not taken for a null."""
+    body = "New-Object PSObject -Property @{ A = 1; B = 2 }; New-Object PSObject -Property @{ A = 1 }"
+    said = refusal(tmp_path, body, ReaderOutputError, ("A", "B"))
+    assert "row 2" in said
+    assert "'B'" in said
+
+
+def test_a_missing_key_of_a_hashtable_row_is_an_error(tmp_path: Path) -> None:
+    """A hashtable is a row; a key that it lacks is not taken for a null."""
+    said = refusal(tmp_path, "@{ A = 1; B = $null }; @{ A = 2 }", ReaderOutputError, ("A", "B"))
+    assert "row 2" in said
+    assert "'B'" in said
+
+
+def test_hashtables_and_data_rows_are_rows(tmp_path: Path) -> None:
+    """Properties of dictionaries and adapted objects are read like those of others; DBNull is null."""
+    body = """
+    @{ A = 'one'; B = $null }
+    [ordered]@{ B = ''; A = 'two' }
+    $table = New-Object System.Data.DataTable
+    [void]$table.Columns.Add('A'); [void]$table.Columns.Add('B')
+    [void]$table.Rows.Add('three', [DBNull]::Value)
+    $table.Rows | ForEach-Object { $_ }
+    """
+    rows = Reading(tmp_path, body, ("A", "B")).rows()
+    assert [(row["A"], row["B"]) for row in rows] == [("one", None), ("two", ""), ("three", None)]
+
+
+def test_null_and_empty_are_told_apart(tmp_path: Path) -> None:
+    """Null is no attribute, the empty text is an empty one."""
+    rows = Reading(tmp_path, "New-Object PSObject -Property @{ A = $null; B = '' }", ("A", "B")).rows()
+    assert rows == [{"A": None, "B": ""}]
+
+
+@pytest.mark.parametrize(
+    ("expression", "found"),
+    [
+        ("@(1, 2)", "System.Object[]"),
+        ("@()", "System.Object[]"),
+        ("(New-Object PSObject -Property @{ X = 1 })", "System.Management.Automation.PSCustomObject"),
+        ("@{ X = 1 }", "System.Collections.Hashtable"),
+        ("([byte[]](1, 2))", "System.Byte[]"),
+        ("(ConvertTo-SecureString 'x' -AsPlainText -Force)", "System.Security.SecureString"),
+    ],
+)
+def test_what_is_no_single_value_is_named_with_its_type(tmp_path: Path, expression: str, found: str) -> None:
+    """A nested value is never flattened to a text: step, row, column and .NET type are named."""
+    body = f"New-Object PSObject -Property @{{ A = {expression} }}"
+    said = refusal(tmp_path, body, ReaderOutputError)
+    assert "row 1, column A" in said
+    assert found in said
+
+
+def test_a_late_property_that_throws_is_seen(tmp_path: Path) -> None:
+    """Every kind of row is looked at again where its shape may have changed."""
+    body = """
+    foreach ($n in 1..300) {
+        if ($n -le 256) { New-Object PSObject -Property @{ A = $null } }
+        else { $row = New-Object PSObject; $row | Add-Member ScriptProperty A { throw 'no A today' }; $row }
+    }
+    """
+    assert "row 257, column A: no A today" in refusal(tmp_path, body, ReaderOutputError)
+
+
+def test_a_property_that_throws_fails_the_step(tmp_path: Path) -> None:
+    """The serializers leave such a property out without a word; the host does not."""
+    body = "$row = New-Object PSObject; $row | Add-Member ScriptProperty A { throw 'no A today' }; $row"
+    assert "row 1, column A: no A today" in refusal(tmp_path, body, ReaderOutputError)
+
+
+# --- values ---
+
+
+@pytest.mark.parametrize(
+    ("expression", "text"),
+    [
+        ("$true", "true"),
+        ("$false", "false"),
+        ("[int]-5", "-5"),
+        ("[long]9007199254740993", "9007199254740993"),
+        ("[uint64]18446744073709551615", "18446744073709551615"),
+        ("[decimal]::Parse('1.50', [Globalization.CultureInfo]::InvariantCulture)", "1.50"),
+        ("[double]1.5", "1.5"),
+        ("[double]0.1", "0.1"),
+        ("[single]0.5", "0.5"),
+        ("[guid]'6F9619FF-8B86-D011-B42D-00CF4FC964FF'", "6f9619ff-8b86-d011-b42d-00cf4fc964ff"),
+        ("[timespan]'1.02:03:04.5'", "1.02:03:04.5000000"),
+        ("[System.DayOfWeek]::Friday", "Friday"),
+        ("[uri]'https://a.example/%C3%A4?b=c'", "https://a.example/%C3%A4?b=c"),
+        ("[version]'1.2.3.4'", "1.2.3.4"),
+        ("[char]'x'", "x"),
+        ("[DBNull]::Value", None),
+        ("(Get-Item /).Name.Insert(0, 'x')", "x/"),
+    ],
+)
+def test_canonical_text_of_simple_values(tmp_path: Path, expression: str, text: str | None) -> None:
+    """Each type has one text, the same in every culture and version."""
+    assert one_cell(tmp_path, expression) == text
+
+
+@pytest.mark.parametrize(
+    ("expression", "text"),
+    [
+        ("[datetime]::new(2026, 3, 29, 2, 30, 15, [DateTimeKind]::Utc)", "2026-03-29T02:30:15Z"),
+        ("[datetime]::new(2026, 3, 29, 2, 30, 15, 120, [DateTimeKind]::Utc)", "2026-03-29T02:30:15.12Z"),
+        ("[datetime]::new(2026, 3, 29, 2, 30, 15)", "2026-03-29T02:30:15"),
+        ("[datetimeoffset]::new(2026, 3, 29, 2, 30, 15, [timespan]'02:00')", "2026-03-29T02:30:15+02:00"),
+    ],
+)
+def test_moments_keep_their_zone_and_their_fraction(tmp_path: Path, expression: str, text: str) -> None:
+    """UTC ends in Z, unspecified in nothing, an offset stays; no trailing zeros."""
+    assert one_cell(tmp_path, expression) == text
+
+
+def test_a_local_moment_carries_its_offset(tmp_path: Path) -> None:
+    """A local DateTime says which time zone's it is."""
+    text = one_cell(tmp_path, "[datetime]::new(2026, 7, 1, 2, 30, 15, [DateTimeKind]::Local)")
+    assert text is not None
+    assert text[19] in "+-"
+    assert dt.datetime.fromisoformat(text) == dt.datetime(2026, 7, 1, 2, 30, 15).astimezone()
+
+
+def test_the_culture_changes_no_text(tmp_path: Path) -> None:
+    """Under de-DE a double keeps its point and a date its form."""
+    environment = {**os.environ, "LANG": "de_DE.UTF-8"}
+    body = """
+    $culture = (Get-Culture).Name
+    New-Object PSObject -Property @{ A = 1.5; B = $culture; C = [decimal]2.25; D = (1.5).ToString() }
+    """
+    row = Reading(tmp_path, body, ("A", "B", "C", "D"), environment=environment).rows()[0]
+    if (row["B"], row["D"]) != ("de-DE", "1,5"):
+        pytest.skip(f"this PowerShell has no German culture (no ICU): {row}")
+    assert (row["A"], row["C"]) == ("1.5", "2.25")
+
+
+# --- ends that are none ---
+
+
+def test_exit_in_a_row_function_is_a_failure(tmp_path: Path) -> None:
+    """After `exit` the engine says Completed and has no error; only the marker tells."""
+    body = "New-Object PSObject -Property @{ A = 1 }; exit 0"
+    assert "ended itself (exit)" in refusal(tmp_path, body)
+
+
+def test_a_throw_after_rows_discards_the_step(tmp_path: Path) -> None:
+    """What came before a throw is incomplete; the message, the script and the line are told."""
+    said = refusal(tmp_path, "New-Object PSObject -Property @{ A = 1 }\nthrow 'stopped half way'")
+    assert "stopped half way" in said
+    assert "after 1 rows" in said
+    assert "Badges.ps1, line" in said
+
+
+def test_a_prompt_is_a_failure(tmp_path: Path) -> None:
+    """Read-Host leaves only an error record, and the pipeline goes on."""
+    body = "$x = Read-Host 'Name'\nNew-Object PSObject -Property @{ A = 1 }"
+    assert "prompts the user" in refusal(tmp_path, body)
+
+
+def test_a_mandatory_parameter_left_out_is_a_failure(tmp_path: Path) -> None:
+    """PowerShell would ask for it: an error record and zero rows."""
+    body = "function Get-One { param([Parameter(Mandatory)][string]$Name) $Name }\nGet-One"
+    assert "Name" in refusal(tmp_path, body)
+
+
+def test_a_soft_error_fails_the_step(tmp_path: Path) -> None:
+    """Write-Error ends nothing, but the rows around it are not complete."""
+    body = "New-Object PSObject -Property @{ A = 1 }; Write-Error 'one page was refused'"
+    assert "one page was refused" in refusal(tmp_path, body)
+
+
+def test_a_tolerated_error_is_a_gap(tmp_path: Path) -> None:
+    """An error record whose id the connection lists is written down, and the step succeeds."""
+    body = "Write-Error 'known' -ErrorId Known.Harmless; New-Object PSObject -Property @{ A = 1 }"
+    found = "Known.Harmless,ListHolders"
+    collected = Reading(tmp_path, body, tolerate_errors=(found,)).collect()
+    assert collected.captures[0].gaps == (Gap("error", "known", 1),)
+
+
+def test_another_errors_id_is_not_tolerated(tmp_path: Path) -> None:
+    """The id is compared exactly."""
+    reading = Reading(
+        tmp_path, "Write-Error 'unknown' -ErrorId Other", tolerate_errors=("other,ListHolders",)
+    )
+    with pytest.raises(ReaderError, match="unknown"):
+        reading.collect()
+
+
+def test_a_native_programs_error_output_fails_the_step(tmp_path: Path) -> None:
+    """It arrives as error records or as text in the log; it never becomes a row."""
+    body = "& sh -c 'echo native-trouble >&2'; New-Object PSObject -Property @{ A = 1 }"
+    reading = Reading(tmp_path, body)
+    try:
+        rows = reading.rows()
+    except ReaderError as error:
+        assert "native-trouble" in str(error)
+    else:
+        assert rows == [{"A": "1"}]
+        assert "native-trouble" in reading.log
+
+
+def test_a_parse_error_in_the_init_script_names_its_line(tmp_path: Path) -> None:
+    """Nothing of such a script runs; its name and line are told."""
+    reading = Reading(tmp_path, "return", before="\n\nif ($true {\n")
+    with pytest.raises(ReaderError, match=r"Badges\.ps1.*line 3"):
+        reading.collect()
+
+
+def test_a_throw_in_the_init_script_is_a_failure(tmp_path: Path) -> None:
+    """A script that stops while it is loaded has not been loaded."""
+    with pytest.raises(ReaderError, match="not on this machine"):
+        Reading(tmp_path, "return", before="throw 'not on this machine'").collect()
+
+
+def test_exit_in_the_init_script_is_a_failure(tmp_path: Path) -> None:
+    """`exit` ends a dot-sourced script silently; the functions after it are missing, which is told."""
+    with pytest.raises(ReaderError, match="ListHolders"):
+        Reading(tmp_path, "return", before="exit 0").collect()
+
+
+def test_a_missing_function_is_named(tmp_path: Path) -> None:
+    """A folder whose script lacks the step's function fails with that name."""
+    reading = Reading(tmp_path, "return", before="Remove-Item function:nothing -ErrorAction Ignore")
+    job = reading.job()
+    script = job.reader.scripts[0]
+    script.write_text(FUNCTIONS)
+    with pytest.raises(ReaderError, match="ListHolders"):
+        this_powershell().collect(job, reading.said.append)
+
+
+# --- a clean room ---
+
+
+def test_the_readers_code_sees_a_fresh_session(tmp_path: Path) -> None:
+    """No strict mode, no preference, no variable and no function of the host reaches it."""
+    body = """
+    $thing = New-Object PSObject -Property @{ There = 1 }
+    New-Object PSObject -Property @{
+        Missing = [string]($null -eq $thing.NotThere)
+        Undefined = [string]($null -eq $neverDefined)
+        Errors = [string]$ErrorActionPreference
+        Verbose = [string]$VerbosePreference
+        Host = $Host.Name
+        Ours = [string]@(Get-Variable Ends, Job, Secrets, Values, BridgeToken -ErrorAction Ignore).Count
+        Functions = [string]@(Get-Command Invoke-Steps, EscapeCell, ConvertCell -ErrorAction Ignore).Count
+    }
+    """
+    columns = ("Missing", "Undefined", "Errors", "Verbose", "Host", "Ours", "Functions")
+    assert Reading(tmp_path, body, columns).rows() == [
+        {
+            "Missing": "True",
+            "Undefined": "True",
+            "Errors": "Continue",
+            "Verbose": "Continue",
+            "Host": "Default Host",
+            "Ours": "0",
+            "Functions": "0",
+        }
+    ]
+
+
+def test_steps_share_one_runspace(tmp_path: Path) -> None:
+    """What the init script keeps in a script or global variable is there when the step runs."""
+    reading = Reading(
+        tmp_path, "New-Object PSObject -Property @{ A = $global:Kept }", before="$global:Kept = 'kept'"
+    )
+    assert reading.rows() == [{"A": "kept"}]
+
+
+@pytest.mark.parametrize(
+    "escape",
+    [
+        "Start-Process -NoNewWindow -Wait printf 'ESCAPED\\n'",
+        "$p = [Diagnostics.Process]::Start([Diagnostics.ProcessStartInfo]@{"
+        " FileName = 'printf'; Arguments = 'ESCAPED'; UseShellExecute = $false }); $p.WaitForExit()",
+        "$o = [Console]::OpenStandardOutput(); $b = [Text.Encoding]::ASCII.GetBytes('ESCAPED');"
+        " $o.Write($b, 0, $b.Length); $o.Flush()",
+    ],
+)
+def test_text_that_escapes_to_standard_output_is_log_text(tmp_path: Path, escape: str) -> None:
+    """The three ways around the host's standard output disturb no event, even without a line end."""
+    body = f"{escape}; New-Object PSObject -Property @{{ A = 1 }}; {escape}"
+    reading = Reading(tmp_path, body)
+    assert reading.rows() == [{"A": "1"}]
+    assert reading.log.count("ESCAPED") == 2
+
+
+def test_console_and_host_writing_reach_no_event(tmp_path: Path) -> None:
+    """Write-Host is a record, [Console]::WriteLine goes nowhere."""
+    body = "Write-Host 'for people'; [Console]::WriteLine('gone'); New-Object PSObject -Property @{ A = 1 }"
+    reading = Reading(tmp_path, body)
+    assert reading.rows() == [{"A": "1"}]
+    assert "host: for people" in reading.log
+
+
+def test_a_program_that_reads_standard_input_finds_it_closed(tmp_path: Path) -> None:
+    """It neither hangs nor gets the job, with its secrets."""
+    body = "$read = & sh -c 'cat | wc -c'; New-Object PSObject -Property @{ A = ([string]$read).Trim() }"
+    assert Reading(tmp_path, body).rows() == [{"A": "0"}]
+
+
+def test_a_forged_event_is_log_text(tmp_path: Path) -> None:
+    """Who does not know the mark cannot end a step."""
+    body = """
+    $forged = '0123456789abcdef01234567 3 {"event":"done","step":"Holder.xml/LoadHolder","rows":0,"gaps":[]}'
+    $bytes = [Text.Encoding]::ASCII.GetBytes("$forged`n"); $out = [Console]::OpenStandardOutput()
+    $out.Write($bytes, 0, $bytes.Length); $out.Flush(); throw 'the truth'
+    """
+    reading = Reading(tmp_path, body)
+    with pytest.raises(ReaderError, match="the truth"):
+        reading.collect()
+    assert '"event":"done"' in reading.log
+
+
+# --- streams ---
+
+
+def test_all_six_streams_are_told(tmp_path: Path) -> None:
+    """Verbose, warning, debug, information and progress reach the log as they are called."""
+    body = """
+    $DebugPreference = 'Continue'
+    Write-Verbose 'a detail'; Write-Warning 'a warning'; Write-Debug 'for makers'
+    Write-Information 'for your information'; Write-Progress -Activity 'reading' -Status 'x'
+    """
+    reading = Reading(tmp_path, body)
+    collected = reading.collect()
+    for line in (
+        "verbose: a detail",
+        "warning: a warning",
+        "debug: for makers",
+        "host: for your",
+        "progress: r",
+    ):
+        assert line in reading.log
+    assert collected.captures[0].gaps == (Gap("warning", "a warning", 1),)
+
+
+def test_skipped_items_are_gaps_with_their_count(tmp_path: Path) -> None:
+    """A verbose line that matches the connection's patterns says that something was left out."""
+    body = "1..3 | ForEach-Object { Write-Verbose 'user not found, skipping' }; Write-Verbose 'fine'"
+    collected = Reading(tmp_path, body, skip_patterns=(r"(?i)\bskip(ped|ping)?\b",)).collect()
+    assert collected.captures[0].gaps == (Gap("skipped", "user not found, skipping", 3),)
+
+
+def test_named_gaps_are_for_our_own_readers(tmp_path: Path) -> None:
+    """`Write-Warning 'gap NAME: TEXT'` names a gap only in our folders; elsewhere it is any warning."""
+    body = "Write-Warning 'gap concealed: names are hashed'"
+    ours = Reading(tmp_path / "ours", body, owner=Owner.BRIDGE).collect()
+    theirs = Reading(tmp_path / "theirs", body).collect()
+    assert ours.captures[0].gaps == (Gap("concealed", "names are hashed", 1),)
+    assert theirs.captures[0].gaps == (Gap("warning", "gap concealed: names are hashed", 1),)
+
+
+def test_a_pattern_that_net_does_not_take_is_named(tmp_path: Path) -> None:
+    """Python's and .NET's regular expressions differ in places."""
+    with pytest.raises(SettingsError, match=r"skip_patterns.*\(\?P<name>x\)"):
+        Reading(tmp_path, "return", skip_patterns=("(?P<name>x)",)).collect()
+
+
+def test_secrets_are_redacted_everywhere(tmp_path: Path) -> None:
+    """Streams, errors and what goes around the host: the log never shows the secret."""
+    body = """
+    Write-Verbose "key $ApiKey"; Write-Warning "key $ApiKey"; Write-Host "key $ApiKey"
+    Start-Process -NoNewWindow -Wait printf "$ApiKey\\n"
+    throw "key $ApiKey refused"
+    """
+    reading = Reading(tmp_path, body)
+    with pytest.raises(ReaderError) as caught:
+        reading.collect()
+    assert "***" in str(caught.value)
+    assert "key-canary" not in reading.log + str(caught.value)
+    assert reading.log.count("***") >= 4
+
+
+# --- parameters and tokens ---
+
+NASTY = [
+    'it\'s "quoted"',
+    "$(throw 'no')",
+    "`backtick`n",
+    "two\nlines\r\n",
+    "--leading",
+    "-Verbose",
+    "ä😀 €",
+    " x ",
+]
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_parameters_reach_the_reader_unharmed(tmp_path: Path, text: str) -> None:
+    """Quotes, subexpressions, backticks, line ends and dashes are data."""
+    body = "New-Object PSObject -Property @{ A = $ServiceUrl; B = $ApiKey }"
+    values: dict[str, str | Secret] = {"ServiceUrl": text, "ApiKey": Secret(text + "x")}
+    assert Reading(tmp_path, body, ("A", "B"), values=values).rows() == [{"A": text, "B": text + "x"}]
+
+
+def test_a_token_is_asked_for_and_renewed(tmp_path: Path) -> None:
+    """Our readers get a token by BridgeToken.Get, and another one when they say that it was rejected."""
+    asked: list[Secret | None] = []
+
+    def source(rejected: Secret | None) -> Secret:
+        asked.append(rejected)
+        return Secret(f"token-{len(asked)}")
+
+    body = """
+    $first = $BridgeToken.Get($null)
+    $second = $BridgeToken.Get($first)
+    Write-Verbose "got $first and $second"
+    New-Object PSObject -Property @{ A = $second.Length; B = [string]($second -eq 'token-2') }
+    """
+    reading = Reading(tmp_path, body, ("A", "B"), owner=Owner.BRIDGE, token=source)
+    assert reading.rows() == [{"A": "7", "B": "True"}]
+    assert asked == [None, Secret("token-1")]
+    assert "got *** and ***" in reading.log
+
+
+def test_other_folders_get_no_token(tmp_path: Path) -> None:
+    """BridgeToken exists for our own folders only."""
+    body = "New-Object PSObject -Property @{ A = [string](Test-Path variable:BridgeToken) }"
+    reading = Reading(tmp_path, body, token=lambda _: Secret("never"))
+    assert reading.rows() == [{"A": "False"}]
+
+
+def test_a_refused_token_fails_with_its_own_error(tmp_path: Path) -> None:
+    """What the sign-in says is the run's error, not the reader's echo of it."""
+
+    def refuse(rejected: Secret | None) -> Secret:
+        raise SettingsError(f"no token for {rejected is None}")
+
+    reading = Reading(tmp_path, "$BridgeToken.Get($null)", owner=Owner.BRIDGE, token=refuse)
+    with pytest.raises(SettingsError, match="no token for True"):
+        reading.collect()
+
+
+# --- the reader's own tests ---
+
+
+@pytest.mark.parametrize(
+    ("ping", "ok", "found"),
+    [
+        ("'OK'", True, ""),
+        ("'ok'", False, ""),
+        ("'OK'; 'OK'", False, ""),
+        ("'OK'; Write-Error 'but'", False, "but"),
+        ("Write-Error 'key refused' -ErrorAction Continue; exit", False, "ended itself"),
+        ("throw 'no route'", False, "no route"),
+        ("return", False, ""),
+        ("[Environment]::Exit(0)", False, "code 0"),
+    ],
+)
+def test_success_of_test_connection_is_the_returned_ok(
+    tmp_path: Path, ping: str, ok: bool, found: str
+) -> None:
+    """Nothing but the returned text OK is success: not exit code 0, not silence, not a second word."""
+    functions = FUNCTIONS.replace("'OK'", ping)
+    tested = this_powershell().test(Reading(tmp_path, "return", functions=functions).job())
+    assert (tested.ok, tested.version) == (ok, "2.4")
+    assert found in tested.error
+
+
+@pytest.mark.parametrize(
+    ("answer", "found"),
+    [("@{ Version = 'two' }", "no dotted version"), ("@{ Other = '2.4' }", "no dotted version")],
+)
+def test_a_version_check_must_return_a_dotted_version(tmp_path: Path, answer: str, found: str) -> None:
+    """Anything else is told as what is wrong with it, beside a TestConnection that succeeded."""
+    functions = FUNCTIONS.replace("@{ Version = '2.4' }", answer)
+    tested = this_powershell().test(Reading(tmp_path, "return", functions=functions).job())
+    assert tested.ok
+    assert tested.version is None
+    assert found in tested.version_error
+
+
+def test_the_environment_is_a_written_list(tmp_path: Path) -> None:
+    """A stray variable and an inherited PSModulePath do not reach the reader."""
+    environment = {**os.environ, "PSModulePath": "/stray-path", "STRAY": "1", "https_proxy": "http://p:1"}
+    body = """
+    New-Object PSObject -Property @{ A = [string]($env:PSModulePath -like '*stray-path*')
+        B = [string]($null -eq $env:STRAY); C = $env:https_proxy }
+    """
+    rows = Reading(tmp_path, body, ("A", "B", "C"), environment=environment).rows()
+    assert rows == [{"A": "False", "B": "True", "C": "http://p:1"}]
+
+
+def test_secrets_stand_in_no_command_line(tmp_path: Path) -> None:
+    """What other accounts can see of our processes shows neither the secret nor a parameter."""
+    body = "& ps -eo args | ForEach-Object { New-Object PSObject -Property @{ A = $_ } }"
+    subprocess.run(["ps", "-V"], check=True, capture_output=True)
+    seen = "\n".join(row["A"] or "" for row in Reading(tmp_path, body).rows())
+    assert "Invoke-Reader.ps1" in seen
+    assert "key-canary" not in seen
+    assert "badges.example" not in seen
+
+
+def test_progress_is_told_while_it_happens(tmp_path: Path) -> None:
+    """Rows so far are told every few seconds."""
+    body = "foreach ($n in 1..6) { New-Object PSObject -Property @{ A = $n }; Start-Sleep -Milliseconds 900 }"
+    reading = Reading(tmp_path, body)
+    reading.collect()
+    counts = [talk.rows for talk in reading.said if talk.kind == "rows"]
+    assert len(counts) >= 2
+    assert counts == sorted(counts)
+    assert reading.said[-1] == Talk("step", "Holder.xml/LoadHolder", "Holder.xml/LoadHolder", 6, done=True)
