@@ -314,6 +314,16 @@ def test_a_capture_with_a_byte_order_mark_or_crlf_is_refused(tmp_path: Path) -> 
         assert "001.xml" in refusal(path)
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "latin-1", "cp037"])
+def test_a_capture_in_another_encoding_is_refused(tmp_path: Path, encoding: str) -> None:
+    """A capture is UTF-8; one that was converted on its way is refused, also where the text says so."""
+    text = write(tmp_path / "001.xml", [("1", "Zoë", "true", None)]).read_bytes().decode()
+    for changed in (text, text.replace('"utf-8"', f'"{encoding}"', 1)):
+        path = tmp_path / "002.xml"
+        path.write_bytes(changed.encode(encoding))
+        assert "002.xml" in refusal(path)
+
+
 def test_no_byte_can_change_unseen(tmp_path: Path) -> None:
     """After a change of any one byte the capture is refused, or what it says (header, rows, gaps) differs.
 

@@ -240,13 +240,13 @@ def _moment_pattern(name: str) -> str:
 
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _HEX = re.compile(r"0x((?:[0-9A-Fa-f]{2})*)", re.ASCII)
-_BITS = {"true": "true", "false": "false", "1": "true", "0": "false"}
+_BITS = {"true": "true", "false": "false", "1": "true", "0": "false"}  # the words in any case
 
 
 def _bit(text: str) -> str:
-    if text not in _BITS:
+    if (lower := text.lower()) not in _BITS:
         raise Misfit("bit, which is true, false, 1 or 0")
-    return _BITS[text]
+    return _BITS[lower]
 
 
 def _guid(text: str) -> str:
