@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 import click
 
 from bridge import __version__
-from bridge.desk import Desk, examples, run_command, shared
+from bridge.desk import Desk, examples, reader_name, run_command, shared, step_files
 from bridge.errors import EXIT_SEVERAL, BridgeError
 
 if TYPE_CHECKING:
-    from bridge.model import Connection
     from bridge.runs.record import Run
 
 
@@ -143,9 +142,9 @@ def convert(desk: Desk, what: tuple[str, ...], reader: str | None, connection: s
     if not reader and (len(what) > 1 or connection):
         raise click.UsageError("STEP=FILE and --connection want --reader FOLDER.")
     if reader:
-        reader = _folder(reader)
-        files = _step_files(what)
-        chosen = _by_hand(desk, reader, connection)
+        reader = reader_name(reader)
+        files = step_files(what)
+        chosen = desk.connection(connection) if connection else desk.by_hand(reader)
     with desk.telling() as say:
         if reader:
             done = pipeline.convert_by_hand(desk.workplace, chosen, reader, files, say)
@@ -210,38 +209,13 @@ def _deliver_waiting(desk: Desk) -> int:
     return EXIT_SEVERAL if len(codes) > 1 else next(iter(codes), 0)
 
 
-def _by_hand(desk: Desk, reader: str, name: str | None) -> Connection:
-    from bridge.model import Connection
-
-    if name:
-        return desk.connection(name)
-    return Connection(name="by hand", reader=reader, tenant="unknown")
-
-
-def _folder(reader: str) -> str:
-    """Return a reader as the settings would name it: what looks like a path becomes an absolute one."""
-    is_path = "/" in reader or "\\" in reader
-    return str(Path(reader).absolute()) if is_path and not reader.startswith("bridge:") else reader
-
-
-def _step_files(words: tuple[str, ...]) -> dict[str, Path]:
-    """Return ``STEP=FILE`` words as a table."""
-    files: dict[str, Path] = {}
-    for word in words:
-        step, _, file = word.partition("=")
-        if not step or not file:
-            raise click.UsageError(f"{word!r} is not STEP=FILE.")
-        if step in files:
-            raise click.UsageError(f"{step} is given twice.")
-        files[step] = Path(file)
-    return files
-
-
 # --- looking ---
 
 
 @group.command(
-    epilog=examples('beacon-bridge verify "last:Contoso EU"', r"beacon-bridge verify D:\Outbox\x.zip")
+    epilog=examples(
+        'beacon-bridge verify "last:Contoso EU"', r"beacon-bridge verify D:\Outbox\20261125T220714Z-ede5.zip"
+    )
 )
 @click.argument("what", metavar="RUN | PACKAGE")
 @shared

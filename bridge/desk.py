@@ -74,6 +74,12 @@ class Desk:
             self.tell(f"warning: {doctor.RETIRED}")
         return chosen
 
+    def by_hand(self, reader: str) -> Connection:
+        """Return a connection for a package by hand that belongs to none."""
+        from bridge.model import Connection
+
+        return Connection(name="by hand", reader=reader, tenant="unknown")
+
     def finish(self, run: Run, *, strict: bool = False, reads: bool = False) -> int:
         """Show what a stage made of a run; gaps under ``--strict`` have an exit code of their own."""
         from bridge.show import report
@@ -128,6 +134,28 @@ def shared(command: Callable[..., int]) -> Callable[..., int]:
 def examples(*lines: str) -> str:
     """Return a command's examples as click shows them unwrapped."""
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+# --- words of a command line ---
+
+
+def reader_name(reader: str) -> str:
+    """Return a reader as the settings would name it: what looks like a path becomes an absolute one."""
+    is_path = "/" in reader or "\\" in reader
+    return str(Path(reader).absolute()) if is_path and not reader.startswith("bridge:") else reader
+
+
+def step_files(words: tuple[str, ...]) -> dict[str, Path]:
+    """Return ``STEP=FILE`` words as a table."""
+    files: dict[str, Path] = {}
+    for word in words:
+        step, _, file = word.partition("=")
+        if not step or not file:
+            raise click.UsageError(f"{word!r} is not STEP=FILE.")
+        if step in files:
+            raise click.UsageError(f"{step} is given twice.")
+        files[step] = Path(file)
+    return files
 
 
 # --- from the arguments to an exit code ---

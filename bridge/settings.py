@@ -164,7 +164,9 @@ def load(chosen: Path | None, environment: Mapping[str, str], default_state: Pat
 
 def _parse(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+        content = path.read_bytes()
+        encoding = "utf-16" if content[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8-sig"
+        return tomllib.loads(content.decode(encoding))
     except OSError as error:
         raise SettingsError(
             f"{path}: the settings file cannot be read: {error.strerror}.",
@@ -172,7 +174,7 @@ def _parse(path: Path) -> dict[str, Any]:
         ) from error
     except UnicodeDecodeError as error:
         raise SettingsError(
-            f"{path}: the settings file is not UTF-8 (byte {error.start}).",
+            f"{path}: the settings file is no {error.encoding.upper()} text (byte {error.start}).",
             hint="Save it as UTF-8 in the editor.",
         ) from error
     except tomllib.TOMLDecodeError as error:

@@ -118,18 +118,6 @@ def test_a_command_has_help_and_examples(name: str, capsys: pytest.CaptureFixtur
     assert all(one.help for one in options)
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_a_command_has_a_section_in_the_manual(name: str) -> None:
-    """docs/manual.md has a section for each command that names each of its own options."""
-    manual = (Path(__file__).parents[1] / "docs" / "manual.md").read_text("utf-8")
-    assert f"\n### {name}\n" in manual
-    section = manual.split(f"\n### {name}\n")[1].split("\n### ")[0]
-    own = [one for one in commands()[name].params if one.name not in {"config", "root", "json", "verbose"}]
-    missing = [one.opts[0] for one in own if isinstance(one, click.Option) and one.opts[0] not in section]
-    assert missing == []
-    assert f"beacon-bridge {name}" in section
-
-
 LAZY = {"lxml", "msal", "platformdirs", "psutil", "pydantic", "pypsrp", "requests", "rich", "tenacity"}
 
 

@@ -36,6 +36,24 @@ def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
     assert load(tmp_path, b"\xef\xbb\xbf" + CONNECTION.encode()).connections
 
 
+def test_what_windows_powershell_redirects_is_read(tmp_path: Path) -> None:
+    """`settings --example > bridge.toml` in Windows PowerShell writes UTF-16 with a mark."""
+    assert load(tmp_path, EXAMPLE.replace("\n", "\r\n").encode("utf-16")).connections
+
+
+def test_a_file_in_another_encoding_is_named(tmp_path: Path) -> None:
+    """An umlaut in an old code page is an error with its place."""
+    with pytest.raises(SettingsError, match=r"is no UTF-8 text \(byte 4\)"):
+        load(tmp_path, "# Größe".encode("cp1252"))
+
+
+def test_a_relative_path_counts_from_the_file(tmp_path: Path) -> None:
+    """A scheduled task's working folder is nobody's business."""
+    found = load(tmp_path, f"[bridge]\nstate = 'here'\n{CONNECTION}deliver_to = '../out'\n")
+    assert found.state == tmp_path / "here"
+    assert found.connection("Contoso EU").deliver_to == tmp_path / ".." / "out"
+
+
 def test_no_default_file_means_no_connections(tmp_path: Path) -> None:
     """A new machine has no settings and still can list and check."""
     found = settings.load(None, {}, tmp_path)
