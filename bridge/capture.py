@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -28,6 +29,7 @@ PART = ".part"  # the suffix of a capture that has no trailer yet
 _UNHOLDABLE = "\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff"
 _TO_ESCAPE = re.compile(f"[{_UNHOLDABLE}]|_(?=x[0-9A-Fa-f]{{4}}(?:_|[{_UNHOLDABLE}]))")
 _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
+_SPECIAL = re.compile(f'[&<>"\t\n\r{_UNHOLDABLE}]|_x')  # neither escape nor attribute changes what has none
 _MARKUP = re.compile('[&<>"\t\n\r]')
 _ENTITIES = {
     "&": "&amp;",
@@ -75,6 +77,7 @@ def attributes(values: Iterable[tuple[str, str | None]]) -> str:
     return "".join(f' {name}="{attribute(escape(text))}"' for name, text in values if text is not None)
 
 
+@lru_cache
 def keys(count: int) -> tuple[str, ...]:
     """Return the first ``count`` column keys: a … z, aa, ab …"""
 
@@ -85,6 +88,7 @@ def keys(count: int) -> tuple[str, ...]:
     return tuple(key(number) for number in range(count))
 
 
+@lru_cache
 def openings(count: int) -> tuple[str, ...]:
     """Return what stands before each column's cell in a row line: `` a="`` on."""
     return tuple(f' {key}="' for key in keys(count))
@@ -95,7 +99,7 @@ def row_line(openings: Sequence[str], cells: Sequence[str | None]) -> str:
     parts = ["<r"]
     for opening, text in zip(openings, cells, strict=True):
         if text is not None:
-            parts += (opening, attribute(escape(text)), '"')
+            parts += (opening, attribute(escape(text)) if _SPECIAL.search(text) else text, '"')
     parts.append("/>\n")
     return "".join(parts)
 

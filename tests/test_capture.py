@@ -333,7 +333,7 @@ def test_no_byte_can_change_unseen(tmp_path: Path) -> None:
     whole = path.read_bytes()
     said = _all_of(path)
     for place in range(len(whole)):
-        for flipped in (whole[place] ^ 1, whole[place] ^ 0x20, 0x0A, 0x22):
+        for flipped in (whole[place] ^ 1, 0x0A, 0x22):
             changed = whole[:place] + bytes([flipped]) + whole[place + 1 :]
             if changed == whole:
                 continue

@@ -18,6 +18,7 @@ from bridge.convert.frames import row_cells
 from bridge.convert.rows import ENTRY_TAIL, Checker, Converted, check_entry, copy_rows, entry_head
 from bridge.errors import ReaderOutputError
 from bridge.model import SOURCE_TO_TARGET, Column, Gap, Step
+from tools.bench.corpus import write_captures
 
 Cells = Sequence[str | None]
 
@@ -328,6 +329,16 @@ def test_most_rows_pass_as_they_are(tmp_path: Path) -> None:
     assert found.rows == 3
 
 
+@pytest.mark.parametrize("nulls", [0, 0.5])
+def test_the_captures_of_the_benchmark_pass_as_they_are(tmp_path: Path, nulls: float) -> None:
+    """tools/bench measures captures that fit their columns and need no other form."""
+    written = write_captures(tmp_path, 60, nulls=nulls)
+    assert [converted(path, of)[1].rows for of, path in written] == [293, 60, 138, 48]
+    for of, path in written:
+        text = path.read_text(encoding="utf-8")
+        assert converted(path, of)[0] == text.partition("<rows>\n")[2].partition("</rows>\n")[0]
+
+
 def test_cells_come_out_in_canonical_form(tmp_path: Path) -> None:
     """What a reader wrote in another form of the same value is packaged in the one form."""
     rows = [row(Bit="1", Moment="2026-11-24T08:15:30.500Z", Day="2026-11-24T00:00:00")]
@@ -396,7 +407,7 @@ def test_a_malformed_line_is_told_with_its_row(tmp_path: Path) -> None:
     path.write_bytes(content.replace(b'd="2"', b'd="2'))
     assert "User.xml/LoadUsers, row 2: " in str(refusal(path, step()))
     path.write_bytes(content.replace(b'd="3"', b'd="\xff"'))
-    assert "a byte is not UTF-8" in str(refusal(path, step()))
+    assert "User.xml/LoadUsers, row 3: a byte is not UTF-8" in str(refusal(path, step()))
 
 
 def test_the_gaps_of_a_capture_are_kept(tmp_path: Path) -> None:

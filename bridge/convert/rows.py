@@ -162,6 +162,7 @@ class Checker:
         try:
             text = chunk.decode()
         except UnicodeDecodeError as error:
+            self.rows += chunk.count(b"\n", 0, error.start)
             raise self._malformed(f"a byte is not UTF-8: {error.reason}") from error
         return self._by_line(text) if has_escape(text) else self._fast(text, chunk)
 
