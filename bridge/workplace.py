@@ -54,11 +54,11 @@ class Workplace:
 
     @property
     def beacon_folders(self) -> tuple[Path, ...]:
-        """The beacon's data root and ImportProcedures, where there is a beacon: nothing is written there."""
+        """The beacon's data root, ImportProcedures and overrides, if there is one: no package goes there."""
         if isinstance(self.beacon, BeaconError):
             return ()
-        root = self.beacon.data_root
-        return (self.beacon.procedures,) if root is None else (root, self.beacon.procedures)
+        found = self.beacon
+        return tuple(one for one in (found.data_root, found.procedures, found.overrides) if one is not None)
 
     def locate(self, name: str) -> Place:
         """Return where a reader's name leads; BeaconError if it is the beacon's and there is none."""

@@ -363,6 +363,7 @@ def test_several_failures_of_a_waiting_delivery(site: Site) -> None:
     assert [one["connection"] for one in said.json["delivered"]] == ["Contoso"]  # type: ignore[attr-defined]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="no SIGINT for a single child on Windows")
 def test_ctrl_c_exits_with_130(site: Site) -> None:
     """An interrupted command says so; here it waits for a secret on standard input."""
     config = site.home / "bridge.toml"
@@ -486,7 +487,55 @@ def test_progress_is_plain_lines_elsewhere() -> None:
     ]
 
 
+def test_a_console_of_an_old_code_page(site: Site) -> None:
+    """A character that the console lacks is shown escaped, not a crash."""
+    config = site.home / "bridge.toml"
+    config.write_text(config.read_text("utf-8").replace("contoso.example", "東京.example"), "utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "bridge", "settings", "--config", str(config)],
+        capture_output=True,
+        check=True,
+        env={**os.environ, "PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "0"},
+    )
+    assert rb"\u6771\u4eac.example" in done.stdout
+
+
 # --- with a real PowerShell ---
+
+
+SLEEP = "Start-Sleep -Seconds 60\n    foreach"
+
+
+@pytest.mark.powershell
+@pytest.mark.skipif(os.name == "nt", reason="no SIGINT for a single child on Windows")
+def test_ctrl_c_while_the_reader_works(site: Site) -> None:
+    """The run is marked interrupted, the command exits with 130, and the lock is free again."""
+    script = site.home / "readers" / "Badge Service" / "Badges.ps1"
+    script.write_text(script.read_text("utf-8").replace("foreach", SLEEP), "utf-8")
+    child = subprocess.Popen(
+        [sys.executable, "-m", "bridge", "run", "Contoso", "--config", str(site.home / "bridge.toml")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "BADGE_KEY": "x"},
+    )
+    wait_for(lambda: bool(list((site.home / "state").rglob("001.xml.part"))))
+    child.send_signal(signal.SIGINT)
+    child.communicate(timeout=30)
+    run = site.place.runs.load("last:Contoso")
+    assert (child.returncode, run.state) == (EXIT_INTERRUPTED, State.INTERRUPTED)
+    with site.place.runs.lock("Contoso", "run"):
+        pass
+
+
+@pytest.mark.powershell
+@pytest.mark.skipif(os.name == "nt", reason="a pseudo terminal of POSIX")
+def test_a_run_on_a_terminal(site: Site) -> None:
+    """On a terminal the step that runs is shown while it runs, with its rows and its time."""
+    words = [sys.executable, "-m", "bridge", "run", "Contoso", "--config", str(site.home / "bridge.toml")]
+    seen = on_terminal(words, {"BADGE_KEY": "x"})
+    assert "\x1b[2K" in seen
+    assert "LoadHolder" in seen.split("LoadHolder: 3 rows")[0]
+    assert "package delivered" in seen
 
 
 @pytest.mark.powershell

@@ -189,6 +189,27 @@ def test_converting_a_delivered_run_again_sends_nothing(tmp_path: Path) -> None:
         pipeline.deliver_run(place, again, silent)
 
 
+def test_verify_compares_with_the_captures(tmp_path: Path) -> None:
+    """verify RUN notices that a package is not what its captures give; without captures it still verifies."""
+    place = workplace(tmp_path)
+    run = pipeline.run(place, contoso(place), silent)
+    capture = place.runs.path(run.run) / "capture" / "001.xml"
+    capture.write_bytes(capture.read_bytes().replace(b"user1@", b"user9@"))
+    with pytest.raises(PackageError, match=r"data/001\.xml is not what the capture 001\.xml gives"):
+        pipeline.verify_run(place, run)
+    capture.unlink()
+    assert pipeline.verify_run(place, run).manifest.run == run.run
+
+
+def test_a_run_without_a_package_cannot_be_verified(tmp_path: Path) -> None:
+    """The error names the command that makes the package."""
+    place = workplace(tmp_path)
+    run = pipeline.collect(place, contoso(place), silent)
+    with pytest.raises(PackageError, match="has no package") as caught:
+        pipeline.verify_run(place, run)
+    assert caught.value.hint == f"beacon-bridge convert {run.run}"
+
+
 # --- what must not leak, and where nothing may go ---
 
 

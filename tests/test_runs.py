@@ -134,6 +134,7 @@ def test_a_record_of_another_run_is_refused(tmp_path: Path) -> None:
 # --- how runs end ---
 
 
+@pytest.mark.skipif(os.name == "nt", reason="os.kill ends a process on Windows")
 def test_an_interrupted_run_is_recorded(tmp_path: Path) -> None:
     """Ctrl-C while the reader works: the run says interrupted, and collecting again comes next."""
     place = workplace(tmp_path, RowsEngine(before=lambda _: os.kill(os.getpid(), signal.SIGINT)))
