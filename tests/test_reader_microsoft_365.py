@@ -192,7 +192,9 @@ $said = foreach ($root in ConvertFrom-Json $env:ROOTS) {
 }
 $items = ConvertFrom-Microsoft365Json $env:JSON
 $texts = foreach ($one in $items.value) { ConvertFrom-Microsoft365Text $one }
-$moments = foreach ($one in $items.moments) { ConvertFrom-Microsoft365Moment $one }
+$moments = foreach ($one in $items.moments) {
+    ConvertFrom-Microsoft365Moment (ConvertFrom-Microsoft365Text $one)
+}
 ConvertTo-Json @{ said = @($said); texts = @($texts); moments = @($moments) }
 """
 

@@ -83,9 +83,9 @@ function Get-Microsoft365Subscription {
     Get-Microsoft365Item $graph $call | ForEach-Object -Process {
         [pscustomobject]@{
             SkuId            = $_.skuId
-            SkuPartNumber    = ConvertFrom-Microsoft365Text $_.skuPartNumber
-            AppliesTo        = ConvertFrom-Microsoft365Text $_.appliesTo
-            CapabilityStatus = ConvertFrom-Microsoft365Text $_.capabilityStatus
+            SkuPartNumber    = $_.skuPartNumber
+            AppliesTo        = $_.appliesTo
+            CapabilityStatus = $_.capabilityStatus
             Enabled          = $_.prepaidUnits.enabled
             Warning          = $_.prepaidUnits.warning
             Suspended        = $_.prepaidUnits.suspended
@@ -115,15 +115,15 @@ function Get-Microsoft365User {
     Get-Microsoft365Item $graph $call | ForEach-Object -Process {
         [pscustomobject]@{
             UserId            = $_.id
-            UserPrincipalName = ConvertFrom-Microsoft365Text $_.userPrincipalName
-            Mail              = ConvertFrom-Microsoft365Text $_.mail
-            DisplayName       = ConvertFrom-Microsoft365Text $_.displayName
+            UserPrincipalName = $_.userPrincipalName
+            Mail              = $_.mail
+            DisplayName       = $_.displayName
             AccountEnabled    = $_.accountEnabled
-            UserType          = ConvertFrom-Microsoft365Text $_.userType
+            UserType          = $_.userType
             CreatedDateTime   = ConvertFrom-Microsoft365Moment $_.createdDateTime
-            Country           = ConvertFrom-Microsoft365Text $_.country
-            Department        = ConvertFrom-Microsoft365Text $_.department
-            UsageLocation     = ConvertFrom-Microsoft365Text $_.usageLocation
+            Country           = $_.country
+            Department        = $_.department
+            UsageLocation     = $_.usageLocation
         }
     }
 }
@@ -191,7 +191,9 @@ function Get-Microsoft365Token($Rejected) {
 }
 
 function Get-Microsoft365Item($Graph, [string]$Call) {
-    # Emits the items of every page of a call. A page may be empty and still have a next link.
+    # Emits the items of every page of a call, their own texts without marks (a function call for each would cost
+    # more than all the rest). A page may be empty and still have a next link.
+    $mark = [char]'#'
     $seen = New-Object -TypeName 'System.Collections.Generic.HashSet[string]'
     $link = $Graph['Base'] + $Call
     while ($link) {
@@ -199,6 +201,12 @@ function Get-Microsoft365Item($Graph, [string]$Call) {
         $page = Read-Microsoft365Page $Graph $link
         foreach ($item in $page.value) {
             if ($null -eq $item) { throw 'Microsoft Graph answered with an item that is null' }
+            foreach ($property in $item.psobject.Properties) {
+                $text = $property.Value
+                if ($text -is [string] -and $text.Length -and $text[0] -eq $mark) {
+                    $property.Value = $text.Substring(1)
+                }
+            }
             $item
         }
         $next = $page.psobject.Properties['@odata.nextLink']
@@ -252,10 +260,9 @@ function ConvertFrom-Microsoft365Text($Value) {
 
 function ConvertFrom-Microsoft365Moment($Value) {
     # yyyy-MM-ddTHH:mm:ss[.f]Z without trailing zeros.
-    $text = ConvertFrom-Microsoft365Text $Value
-    if ($null -eq $text) { return $null }
-    if ($text -notmatch '^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(\.[0-9]{1,7})?Z\z') {
-        throw "Microsoft Graph sent the moment '$text', expected one in UTC such as 2026-11-24T08:15:30Z"
+    if ($null -eq $Value) { return $null }
+    if ($Value -notmatch '^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(\.[0-9]{1,7})?Z\z') {
+        throw "Microsoft Graph sent the moment '$Value', expected one in UTC such as 2026-11-24T08:15:30Z"
     }
     $seconds = $Matches[1]
     $fraction = ''
