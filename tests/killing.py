@@ -30,14 +30,23 @@ def killed_at(number: int, home: Path, work: Callable[[], object]) -> bool:
 
 
 def _kill_before(number: int, home: Path) -> None:
+    """Count file operations; a file that is opened anew counts twice: before it, and while it is empty."""
     seen = 0
 
-    def look(event: str, arguments: tuple[object, ...]) -> None:
+    def instant() -> bool:
         nonlocal seen
-        if event in OPERATIONS and str(arguments[0]).startswith(str(home)):
-            seen += 1
-            if seen == number:
-                os.kill(os.getpid(), signal.SIGKILL)
+        seen += 1
+        return seen == number
+
+    def look(event: str, arguments: tuple[object, ...]) -> None:
+        path = str(arguments[0]) if arguments else ""
+        if event not in OPERATIONS or not path.startswith(str(home)) or seen >= number:
+            return
+        if instant():
+            os.kill(os.getpid(), signal.SIGKILL)
+        if event == "open" and int(str(arguments[2])) & os.O_TRUNC and instant():
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC))
+            os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(look)
 

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from bridge import pipeline
+from bridge.deliver import sha256_of
 from bridge.errors import DeliveryError, PackageError, SettingsError
 from bridge.model import State
 from bridge.package.verify import verify
@@ -58,7 +59,11 @@ def assert_whole(home: Path) -> None:
         assert verify(path)
     runs = place_at(home).runs
     assert runs.unreadable() == ()
-    assert all(one.state is not State.RUNNING for one in runs.all())
+    for one in runs.all():
+        assert one.state is not State.RUNNING
+        if runs.place(one) in {READY, DELIVERED}:  # run.json names the package that lies there
+            assert one.package
+            assert sha256_of(runs.package(one) or home) == one.package.sha256
 
 
 def test_a_run_killed_at_any_instant(memory: Path) -> None:
@@ -111,6 +116,8 @@ def test_a_delivery_killed_at_any_instant(memory: Path) -> None:
         place = place_at(home)
         now = place.runs.load(waiting.run)
         left.add((place.runs.place(now), tuple(receipt.state for receipt in now.receipts)))
+        if (home / "Outbox" / f"{waiting.run}.zip").exists():
+            assert now.receipts, "a file at the target that no receipt tells of"
         if place.runs.place(now) == READY:
             now = pipeline.deliver_run(place, now, silent)
         assert (place.runs.place(now), now.receipts[-1].state) == (DELIVERED, "placed")
