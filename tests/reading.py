@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from folders import config_xml, make_reader_folder, readers_xml, source_step
 from lxml import etree
 
 from bridge.capture import NAMESPACE, unescape
 from bridge.collect.powershell import PowerShell, find_powershell
 from bridge.model import Collected, Job, Minutes, Owner, Secret, Talk, TokenSource
 from bridge.readers.folder import load
+from tests.folders import config_xml, make_reader_folder, readers_xml, source_step
 
 VALUES: Mapping[str, str | Secret] = {"ServiceUrl": "https://badges.example", "ApiKey": Secret("key-canary")}
 FUNCTIONS = """

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from folders import Values, make_beacon
 
 from bridge import beacon
 from bridge.beacon import BEACON_KEY, COMMON_KEY, COMPLIANCE_KEY, Beacon
 from bridge.errors import BeaconError
+from tests.folders import Values, make_beacon
 
 
 def find(tmp_path: Path, values: dict[tuple[str, str], str], **roots: Path) -> Beacon:

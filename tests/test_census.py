@@ -5,12 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from folders import COLUMNS, SCRIPT, config_xml, make_reader_folder, readers_xml, source_step, target_step
 
 from bridge.errors import BeaconError
 from bridge.readers import census
 from bridge.readers.census import FileCensus
 from bridge.show import catalogue, screen
+from tests.folders import (
+    COLUMNS,
+    SCRIPT,
+    config_xml,
+    make_reader_folder,
+    readers_xml,
+    source_step,
+    target_step,
+)
 
 # Each is a value that nobody may see, in a form that passes through XML unchanged.
 CANARY = "Canary-7Q"

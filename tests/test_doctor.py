@@ -9,15 +9,6 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from folders import (
-    Values,
-    config_xml,
-    make_beacon,
-    make_reader_folder,
-    reader_parent,
-    readers_xml,
-    source_step,
-)
 
 from bridge import beacon, doctor, model, settings
 from bridge.cli import main
@@ -27,6 +18,15 @@ from bridge.model import Bits, Connection, Engine, EngineFacts, Job, Reader, Sec
 from bridge.runs.store import Runs
 from bridge.secret import Secrets, values
 from bridge.workplace import Workplace
+from tests.folders import (
+    Values,
+    config_xml,
+    make_beacon,
+    make_reader_folder,
+    reader_parent,
+    readers_xml,
+    source_step,
+)
 
 GOOD = EngineFacts(
     name="powershell",

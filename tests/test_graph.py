@@ -10,13 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tenancy import FOLDER, USUAL, Told, a_job, expected, our_reader, rows_of
 
 from bridge.capture import PART
 from bridge.collect.graph import Graph, graph_root
 from bridge.errors import BeaconError, BridgeError, ReaderError, SettingsError, SignInError
 from bridge.model import Bits, Minutes, Owner, Secret
 from bridge.readers import folder
+from tests.tenancy import FOLDER, USUAL, Told, a_job, expected, our_reader, rows_of
 from tools.tenant import Answer, Faults, Tenant, serve
 
 OLD = "a-token-of-yesterday"

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-from folders import make_reader_folder
 
 from bridge.collect import job as orders
 from bridge.collect.account import Account
@@ -22,6 +21,7 @@ from bridge.collect.watch import Watch
 from bridge.errors import BeaconError, BridgeError, ReaderError
 from bridge.model import Job, Minutes, Owner, Secret, Talk
 from bridge.readers.folder import load
+from tests.folders import make_reader_folder
 
 STEP = "Holder.xml/LoadHolder"
 BEGIN = """

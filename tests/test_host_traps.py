@@ -8,10 +8,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from reading import FUNCTIONS, Reading, this_powershell
 
 from bridge.errors import ReaderError, ReaderOutputError, SettingsError
 from bridge.model import Gap, Owner, Secret, Talk
+from tests.reading import FUNCTIONS, Reading, this_powershell
 
 pytestmark = pytest.mark.powershell
 

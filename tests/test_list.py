@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from folders import HOLDER, make_beacon, make_reader_folder, reader_parent, readers_xml, source_step
 
 from bridge.cli import main
+from tests.folders import HOLDER, make_beacon, make_reader_folder, reader_parent, readers_xml, source_step
 
 RETIRED = "become Retired"
 

@@ -10,12 +10,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from tenancy import FOLDER, Told, a_job, expected, our_reader, rows_of
 
 from bridge import system
 from bridge.collect.graph import Graph
 from bridge.collect.powershell import PowerShell, find_powershell
 from bridge.model import Secret
+from tests.tenancy import FOLDER, Told, a_job, expected, our_reader, rows_of
 from tools.tenant import Answer, Faults, Tenant, serve
 
 OLD = "a-token-of-yesterday"

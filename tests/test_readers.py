@@ -5,7 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from folders import (
+
+from bridge.errors import BeaconError
+from bridge.model import Column, InputVariable, Owner, Parameter, Reader
+from bridge.readers import folder as reader_folder
+from bridge.readers.definitions import MOST_BYTES
+from bridge.sqltypes import NAMES, ColumnType, column_type
+from bridge.system import WINDOWS
+from tests.folders import (
     COLUMNS,
     HOLDER,
     INPUTS,
@@ -19,13 +26,6 @@ from folders import (
     source_step,
     target_step,
 )
-
-from bridge.errors import BeaconError
-from bridge.model import Column, InputVariable, Owner, Parameter, Reader
-from bridge.readers import folder as reader_folder
-from bridge.readers.definitions import MOST_BYTES
-from bridge.sqltypes import NAMES, ColumnType, column_type
-from bridge.system import WINDOWS
 
 CONFIG = config_xml({"Holder.xml": "Computer"})
 NOT_WELL = "no well-formed XML"

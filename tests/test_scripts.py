@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-import scripts51
-from scripts51 import Parsed
+
+from tests import scripts51
+from tests.scripts51 import Parsed
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = sorted(
