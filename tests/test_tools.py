@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -238,3 +239,15 @@ def test_the_captures_of_a_benchmark_belong_to_its_steps(tmp_path: Path) -> None
     """The steps that a child pairs with the captures are those that wrote them."""
     written = write_captures(tmp_path, 3, nulls=0.5)
     assert [(source.step, source.path) for source in inputs.sources(tmp_path)] == written
+
+
+# --- README ---
+
+
+def test_the_readme_leads_somewhere() -> None:
+    """Every link of the README is a file of the checkout, and every command in it exists."""
+    text = (ROOT / "README.md").read_text("utf-8")
+    links = re.findall(r"\]\(([^)]+)\)", text)
+    assert links
+    assert [link for link in links if not (ROOT / link).is_file()] == []
+    assert {"python tools/demo.py", "python tools/check.py"} <= set(text.splitlines())
