@@ -14,11 +14,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field
 
 from bridge.errors import SettingsError
 from bridge.model import Connection, Minutes, SecretReference
+from bridge.readers import tenants
 
 CONFIG_VARIABLE = "BEACON_BRIDGE_CONFIG"
 SKIP_PATTERNS = (r"(?i)\bskip(ped|ping)?\b", r"(?i)not found")
-DEPRECATED = "Microsoft Office 365"
-CURRENT = "Microsoft 365"
 
 SaasManagement = Literal["yes", "no", "unknown"]
 
@@ -241,7 +240,7 @@ def _settings(
     path: Path | None, file: _File, environment: Mapping[str, str], default_state: Path
 ) -> Settings:
     connections = {name: _connection(path, name, table) for name, table in file.connections.items()}
-    _refuse_doubles(path, connections)
+    tenants.refuse_doubles(path, connections)
     return Settings(
         file=path,
         state=_place(path, file.bridge.state) or default_state,
@@ -249,7 +248,7 @@ def _settings(
         release=file.beacon.release,
         saas_management=file.beacon.saas_management,
         connections=connections,
-        warnings=_warnings(connections),
+        warnings=tenants.warnings(connections),
         environment=environment,
     )
 
@@ -280,38 +279,3 @@ def _parameter(value: str | _Secret) -> str | SecretReference:
         return value
     where, _, name = value.secret.partition(":")
     return SecretReference(where, name)
-
-
-def _refuse_doubles(path: Path | None, connections: Mapping[str, Connection]) -> None:
-    names: dict[str, str] = {}
-    sources: dict[tuple[str, str], str] = {}
-    for name, connection in connections.items():
-        if other := names.get(name.casefold()):
-            raise SettingsError(f"{path}: the connections {other!r} and {name!r} differ only in case.")
-        source = (connection.reader.casefold(), connection.tenant.casefold())
-        if other := sources.get(source):
-            raise SettingsError(
-                f"{path}: the connections {other!r} and {name!r} read the same tenant with the same reader.",
-                hint="One connection serves all subscriptions of a tenant: remove one of the two.",
-            )
-        names[name.casefold()] = sources[source] = name
-
-
-def _warnings(connections: Mapping[str, Connection]) -> tuple[str, ...]:
-    """Return a sentence for each tenant that more than one Microsoft 365 reader counts."""
-    tenants: dict[str, list[Connection]] = {}
-    for connection in connections.values():
-        if reader_name(connection.reader) in {CURRENT, DEPRECATED}:
-            tenants.setdefault(connection.tenant.casefold(), []).append(connection)
-    return tuple(
-        f"The tenant {served[0].tenant} is read by {len(served)} Microsoft 365 connections "
-        f"({', '.join(one.name for one in served)}): its licences would be counted twice."
-        for served in tenants.values()
-        if len(served) > 1
-    )
-
-
-def reader_name(reader: str) -> str:
-    """Return the folder's own name of a reader in the settings: a bare name, ``bridge:NAME``, or a path."""
-    bare = reader.removeprefix("bridge:")
-    return re.split(r"[\\/]", bare.rstrip("\\/"))[-1]

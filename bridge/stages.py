@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bridge import beacon, deliver, system
-from bridge.convert.frames import Frames, parse_header
+from bridge.collect import proof
 from bridge.errors import (
     BeaconError,
     BridgeError,
@@ -81,7 +81,7 @@ def collect(workplace: Workplace, run: Run, connection: Connection, reader: Read
         )
         collected = workplace.engines(connection).collect(job, stage.say)
         stage.save(_with_collected(stage.run, collected))
-        _refuse_bits(stage.run)
+        proof.refuse_bits(collected.engine, stage.run.capture_bits)
         changed = reader_folder.changed(reader)
         stage.save(replace(stage.run, reader=replace(stage.run.reader, changed=changed)))
         _refuse_changed(changed)
@@ -99,7 +99,7 @@ def _with_collected(run: Run, collected: Collected) -> Run:
         steps=tuple(_captured(line, captures.get(line.step.id)) for line in run.steps),
         engine=collected.engine,
         development=collected.engine.development,
-        capture_bits=tuple(_bits_of(capture.path) for capture in collected.captures),
+        capture_bits=tuple(proof.bits_of(capture.path) for capture in collected.captures),
         source_version=collected.source_version,
         not_applicable=collected.not_applicable,
         gaps=tuple(gap for capture in collected.captures for gap in capture.gaps),
@@ -115,25 +115,6 @@ def _captured(line: StepLine, capture: Capture | None) -> StepLine:
         capture_sha256=deliver.sha256_of(capture.path),
         rows=capture.rows,
     )
-
-
-def _bits_of(capture: Path) -> str:
-    """Return the bits that a capture's own header tells: the third proof."""
-    with capture.open("rb") as file:
-        frames = Frames(file.read, capture.name)
-        return parse_header(frames.head(), frames).bits
-
-
-def _refuse_bits(run: Run) -> None:
-    """Refuse captures that a beacon's PowerShell wrote and that do not say 32 bits."""
-    engine = run.engine
-    if engine is None or engine.name == "native" or engine.development:
-        return
-    if wrong := sorted(set(run.capture_bits) - {"32"}):
-        raise BeaconError(
-            f"Captures of this run were written by a PowerShell of {', '.join(wrong)} bits, expected 32.",
-            hint="Run `beacon-bridge check`: it names the 32-bit PowerShell of this machine.",
-        )
 
 
 def _refuse_changed(changed: tuple[str, ...]) -> None:

@@ -317,6 +317,8 @@ def is_alive(pid: int, started: float) -> bool:
         return abs(process.create_time() - started) < 1 and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+    except psutil.AccessDenied:  # there is one, and it is not ours to look at
+        return True
 
 
 def _descendants(pid: int) -> list[psutil.Process]:
