@@ -19,6 +19,7 @@ from bridge.model import Owner
 from bridge.readers import folder
 from bridge.sqltypes import TEXTS
 
+pytestmark = [pytest.mark.network, pytest.mark.xdist_group("wheel")]  # one worker builds it, once
 ROOT = Path(__file__).parents[1]
 SOURCES = ("setup.cfg", "pyproject.toml", "README.md", "LICENSE", "bridge", "ps_scripts", "importprocedures")
 
@@ -56,7 +57,6 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
-@pytest.mark.network
 def test_the_wheel_holds_the_scripts_and_the_reader_folders(wheel: Path) -> None:
     """Every script, definition and schema of the checkout lies in the wheel, below `bridge`."""
     with zipfile.ZipFile(wheel) as archive:
@@ -69,7 +69,6 @@ def test_the_wheel_holds_the_scripts_and_the_reader_folders(wheel: Path) -> None
     assert "bridge/py.typed" in held
 
 
-@pytest.mark.network
 def test_the_wheel_holds_nothing_else(wheel: Path) -> None:
     """Tests and tools stay at home: everything in the wheel is `bridge` and its metadata."""
     with zipfile.ZipFile(wheel) as archive:
@@ -77,7 +76,6 @@ def test_the_wheel_holds_nothing_else(wheel: Path) -> None:
     assert {top for top in tops if not top.endswith(".dist-info")} == {"bridge"}
 
 
-@pytest.mark.network
 def test_an_installed_wheel_converts(wheel: Path, tmp_path: Path) -> None:
     """In a fresh environment the command makes a package by hand from captures, and verifies it."""
     home = tmp_path / "environment"

@@ -67,7 +67,17 @@ def commands(report: Path, extra: list[str]) -> list[tuple[str, list[str]]]:
     """Return each tool with its command line; ``extra`` goes to pytest, which then wants no coverage."""
     python = [sys.executable, "-m"]
     coverage = ["--cov", "--cov-report=term:skip-covered", *(["--cov-fail-under=0"] if extra else [])]
-    pytest = [*python, "pytest", "-q", "-n", PROCESSES, f"--junitxml={report}", *coverage, *extra]
+    pytest = [
+        *python,
+        "pytest",
+        "-q",
+        "-n",
+        PROCESSES,
+        "--dist=loadgroup",
+        f"--junitxml={report}",
+        *coverage,
+        *extra,
+    ]
     return [
         ("ruff check", [*python, "ruff", "check", "."]),
         ("ruff format", [*python, "ruff", "format", "--check", "."]),
