@@ -88,6 +88,9 @@ class Account:
         where = f"{facts['step']} failed"
         if facts["rows"]:
             where += f" after {int(facts['rows']):,} rows"
+        where += "".join(
+            f" in {step.method}" for step in self.job.reader.to_collect if step.id == facts["step"]
+        )
         self.failure = _failure(where, facts["errors"])
 
     def _fault(self, facts: Mapping[str, Any]) -> None:
