@@ -271,11 +271,20 @@ function Get-ErrorFacts($record) {
     $facts
 }
 
+function Test-Chatter($record) {
+    # PowerShell's own cmdlets tell what they do: Invoke-RestMethod of a 404 Not Found, in 5.1 of each ?skip=20.
+    if ($null -eq $record.InvocationInfo) { return $false }
+    $command = $record.InvocationInfo.MyCommand
+    $command -is [System.Management.Automation.CmdletInfo] -and $command.ModuleName -like 'Microsoft.PowerShell.*'
+}
+
 function Read-Streams($shell, $talk) {
     # Turns the six streams into events, as they come.
     foreach ($record in $shell.Streams.Verbose.ReadAll()) {
         foreach ($pattern in $SkipPatterns) {
-            if ($pattern.IsMatch($record.Message)) { Add-Gap $talk 'skipped' $record.Message; break }
+            if (-not $pattern.IsMatch($record.Message)) { continue }
+            if (-not (Test-Chatter $record)) { Add-Gap $talk 'skipped' $record.Message }
+            break
         }
         if ($talk.Lines -lt $MostLogLines) { Write-Log $talk 'verbose' $record.Message } else { $talk.Lines++ }
     }
