@@ -39,7 +39,7 @@ def fails(faults: Faults, place: Path, *, minutes: Minutes = USUAL, told: Told |
         (0, 1, Faults()),
         (40, 1, Faults()),
         (1500, 2, Faults()),
-        (1500, 3, Faults(empty_every=2, charset=False)),
+        (1500, 3, Faults(empty_every=2, charset="")),
         (700, 4, Faults(throttle_every=4)),
     ],
     ids=["nobody", "few", "pages", "empty pages, no charset", "throttled"],

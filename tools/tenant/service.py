@@ -40,7 +40,7 @@ class Faults:
     ``throttle_every``: every Nth request is answered with 429 and ``Retry-After: retry_after`` (seconds).
     ``empty_every``: every Nth page of a call is empty and has a next link. ``page_wait``: seconds before each
     page. ``answers``: by the request's number, from 1. ``next_link``: makes another link of each next link.
-    ``charset``: whether Content-Type names it.
+    ``charset``: what Content-Type calls the text, which is UTF-8 whatever it says; empty: nothing.
     """
 
     throttle_every: int = 0
@@ -49,7 +49,7 @@ class Faults:
     page_wait: float = 0.0
     answers: Mapping[int, Answer] = field(default_factory=dict)
     next_link: Callable[[str], str] | None = None
-    charset: bool = True
+    charset: str = "utf-8"
 
 
 @dataclass
@@ -142,7 +142,7 @@ class Service:
     @property
     def content_type(self) -> str:
         """What the answers' bodies are said to be."""
-        return JSON_TYPE + (";charset=utf-8" if self._faults.charset else "")
+        return JSON_TYPE + (f";charset={self._faults.charset}" if self._faults.charset else "")
 
 
 def _collections(tenant: Tenant) -> dict[str, Collection]:
