@@ -63,8 +63,8 @@ def test_the_script_is_plain_ascii() -> None:
 def test_both_engines_write_the_same(engine: PowerShell, tmp_path: Path) -> None:
     """PowerShell's captures equal the native engine's byte for byte but for engine and moments.
 
-    The tenant throttles, fails, sends empty pages and names a charset that it does not use. Each wait is told,
-    none is cut short.
+    The tenant throttles, fails, sends empty pages and names a charset that it does not use. Each wait is
+    told, none is cut short.
     """
     faults = Faults(throttle_every=12, empty_every=3, charset="iso-8859-1", answers={1: Answer(503)})
     tenant, told = Tenant(1100, seed=6), Told()
