@@ -68,8 +68,8 @@ def deliver_run(
     with workplace.runs.lock(current.connection, "deliver"):
         current = workplace.runs.load(current.run)
         deliver.refuse_run(current, workplace.runs, again=again, accept_by_hand=accept_by_hand)
-        folder = stages.destination(workplace, workplace.connection_of(current))
-        return stages.send(workplace, current, folder, say, again=again, reason=reason)
+        connection = workplace.connection_of(current)
+        return stages.send(workplace, current, connection, say, again=again, reason=reason)
 
 
 def deliver_waiting(workplace: Workplace, connection: Connection, say: Say) -> Run | None:
@@ -86,7 +86,7 @@ def deliver_waiting(workplace: Workplace, connection: Connection, say: Say) -> R
 
 def _deliver(workplace: Workplace, current: Run, connection: Connection, say: Say) -> Run:
     deliver.refuse_run(current, workplace.runs, again=False, accept_by_hand=False)
-    return stages.send(workplace, current, stages.destination(workplace, connection), say)
+    return stages.send(workplace, current, connection, say)
 
 
 def verify_run(workplace: Workplace, current: Run) -> Package:

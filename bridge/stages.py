@@ -244,23 +244,22 @@ def _with_rows(run: Run, manifest: Manifest) -> Run:
 # --- deliver ---
 
 
-def destination(workplace: Workplace, connection: Connection) -> Path:
-    """Return the connection's destination; DeliveryError if it is none, or one of the beacon's folders."""
-    return deliver.refuse_folder(connection.deliver_to, workplace.beacon_folders, connection.name)
-
-
 def send(
-    workplace: Workplace, run: Run, folder: Path, say: Say, *, again: bool = False, reason: str = ""
+    workplace: Workplace, run: Run, connection: Connection, say: Say, *, again: bool = False, reason: str = ""
 ) -> Run:
-    """Send one run's package; older ones that wait are superseded. Records what it undoes if sent again."""
+    """Send one run's package to the connection's destination; older ones that wait are superseded.
+
+    Records why it failed, and what it undoes if it is sent again.
+    """
     runs = workplace.runs
     undoes = deliver.newer_delivered(run, runs)
     clock = Clock(run, "deliver")
     with runs.log(run, say) as told:
-        told(Talk("stage", f"deliver: {run.run}.zip to {folder}"))
+        told(Talk("stage", f"deliver: {run.run}.zip to {connection.deliver_to or 'nowhere'}"))
         if undoes:
             told(Talk("stage", f"This undoes what was delivered later: {', '.join(undoes)}."))
         try:
+            folder = deliver.refuse_folder(connection.deliver_to, workplace.beacon_folders, connection.name)
             if not again:
                 deliver.refuse_lost(run)
                 deliver.supersede(runs, run)

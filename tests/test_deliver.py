@@ -197,6 +197,9 @@ def test_a_destination_that_is_not_there(tmp_path: Path) -> None:
         pipeline.run(place, contoso(place), silent)
     assert caught.value.retryable
     run = place.runs.load("last:Contoso")
+    assert caught.value.hint == f"Mend the destination, then `beacon-bridge deliver {run.run}`."
+    assert run.error
+    assert (run.error.stage, run.error.hint) == ("deliver", caught.value.hint)
     assert (run.state, next_command(run, place.runs)) == (State.COMPLETE, f"beacon-bridge deliver {run.run}")
 
 
