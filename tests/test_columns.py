@@ -32,6 +32,8 @@ ACCEPTED = [
     ("smallint", "32767", SAME),
     ("int", "-2147483648", SAME),
     ("int", "2147483647", SAME),
+    ("int", "true", "1"),
+    ("bigint", "false", "0"),
     ("bigint", "-9223372036854775808", SAME),
     ("bigint", "9223372036854775807", SAME),
     ("bit", "true", SAME),

@@ -105,10 +105,14 @@ _FLOAT = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?", re.ASCII)
 _MOST_DIGITS = 40
 
 
+_FLAGS = {"true": "1", "false": "0"}  # bulk copy takes a Boolean for a number
+
+
 def _whole(name: str) -> Canonical:
     least, most = WHOLE[name]
 
     def canonical(text: str) -> str:
+        text = _FLAGS.get(text, text)
         if len(text) > _MOST_DIGITS or not _WHOLE.fullmatch(text) or not least <= int(text) <= most:
             raise Misfit(f"{name}, a whole number from {least} to {most}")
         return text
