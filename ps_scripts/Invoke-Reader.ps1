@@ -261,7 +261,13 @@ function Add-Gap($talk, $name, $text) {
 
 function Get-ErrorFacts($record) {
     $info = $record.InvocationInfo
-    $facts = [ordered]@{ message = (Protect-Text $record.Exception.Message); id = (Protect-Text $record.FullyQualifiedErrorId)
+    $message = $record.Exception.Message
+    if ($null -ne $record.ErrorDetails -and $record.ErrorDetails.Message) {
+        # What a service said in the body of its refusal.
+        $said = $record.ErrorDetails.Message
+        if ($message -notlike ('*' + [WildcardPattern]::Escape($said) + '*')) { $message += ': ' + $said }
+    }
+    $facts = [ordered]@{ message = (Protect-Text $message); id = (Protect-Text $record.FullyQualifiedErrorId)
         script = ''; line = 0 }
     if ($null -ne $info) { $facts['script'] = [string]$info.ScriptName; $facts['line'] = $info.ScriptLineNumber }
     if ($record.Exception -is [System.Management.Automation.ParseException] -and $record.Exception.Errors) {

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bridge.capture import PART
-from bridge.collect.graph import Graph, graph_root
+from bridge.collect.graph.engine import Graph, graph_root
 from bridge.errors import BeaconError, BridgeError, ReaderError, SettingsError, SignInError
 from bridge.model import Bits, Minutes, Owner, Secret
 from bridge.readers import folder

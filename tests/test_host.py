@@ -13,11 +13,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bridge.collect import job as orders
-from bridge.collect.account import Account
-from bridge.collect.environment import of_child
-from bridge.collect.host import MOST_LOG_LINES, Host
-from bridge.collect.watch import Watch
+from bridge.collect.powershell import job as orders
+from bridge.collect.powershell.account import Account
+from bridge.collect.powershell.environment import of_child
+from bridge.collect.powershell.host import MOST_LOG_LINES, Host
+from bridge.collect.powershell.watch import Watch
 from bridge.errors import BeaconError, BridgeError, ReaderError
 from bridge.model import Job, Minutes, Owner, Secret, Talk
 from bridge.readers.folder import load
@@ -71,8 +71,9 @@ class Talked:
 
     @property
     def log(self) -> list[str]:
-        """The log lines."""
-        return [talk.text for talk in self.said if talk.kind == "log"]
+        """The log lines, without the one by which the host introduces itself."""
+        lines = [talk.text for talk in self.said if talk.kind == "log"]
+        return [line for line in lines if not line.startswith("host: PowerShell")]
 
 
 WELL = f'hello(); say("step", step="{STEP}"); done(2); say("end", ok=True)'

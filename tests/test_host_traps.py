@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.errors import ReaderError, ReaderOutputError, SettingsError
+from bridge.errors import ReaderError, ReaderOutputError, SettingsError, SignInError
 from bridge.model import Gap, Owner, Secret, Talk
 from tests.reading import FUNCTIONS, Reading, this_powershell
 
@@ -237,6 +237,26 @@ def test_a_mandatory_parameter_left_out_is_a_failure(tmp_path: Path) -> None:
     """PowerShell would ask for it: an error record and zero rows."""
     body = "function Get-One { param([Parameter(Mandatory)][string]$Name) $Name }\nGet-One"
     assert "Name" in refusal(tmp_path, body)
+
+
+def test_what_a_service_said_is_told(tmp_path: Path) -> None:
+    """The body of a refusal says more than its status line."""
+    body = """
+    $record = New-Object System.Management.Automation.ErrorRecord (
+        (New-Object Exception '403 Forbidden'), 'Http', 'NotSpecified', $null)
+    $record.ErrorDetails = New-Object System.Management.Automation.ErrorDetails '{"reason":"no seat for you"}'
+    throw $record
+    """
+    said = refusal(tmp_path, body)
+    assert '403 Forbidden: {"reason":"no seat for you"}' in said
+
+
+def test_a_refused_token_of_our_own_reader_is_a_sign_in_error(tmp_path: Path) -> None:
+    """Our readers begin what is wrong with a token by saying so; other folders' words mean nothing to us."""
+    with pytest.raises(SignInError, match="expired"):
+        Reading(tmp_path / "ours", "throw 'sign-in: it has expired'", owner=Owner.BRIDGE).collect()
+    with pytest.raises(ReaderError, match="expired"):
+        Reading(tmp_path / "theirs", "throw 'sign-in: it has expired'").collect()
 
 
 def test_a_soft_error_fails_the_step(tmp_path: Path) -> None:

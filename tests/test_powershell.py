@@ -18,8 +18,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from bridge.collect.host import MOST_LOG_LINES
 from bridge.collect.powershell import PowerShell, find_powershell
+from bridge.collect.powershell.host import MOST_LOG_LINES
 from bridge.errors import BeaconError, ReaderError, ReaderOutputError
 from bridge.model import Job, Minutes, Owner
 from bridge.readers.folder import load

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bridge import system
-from bridge.collect import job as orders
-from bridge.collect.account import Account
-from bridge.collect.host import Ended, Event, Host, Line
+from bridge.collect.powershell import job as orders
+from bridge.collect.powershell.account import Account
+from bridge.collect.powershell.host import Ended, Event, Host, Line
 from bridge.errors import BeaconError, BridgeError, ReaderError
 from bridge.model import Secret, Talk
 
@@ -57,7 +57,7 @@ class Watch:
             self._refuse_bits(int(event.facts["bits"]))
         elif event.name == "step":
             self._step_started = system.stopwatch()
-        if self._host.lost and self._account.failure is None:
+        if event.lost and self._account.failure is None:
             where = self._account.step or "The reader"
             self._account.failure = ReaderError(f"{where} failed: an event of the host is missing.")
 

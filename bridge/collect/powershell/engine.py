@@ -11,11 +11,11 @@ from pathlib import Path
 
 from bridge import system
 from bridge.capture import PART, capture_paths
-from bridge.collect import environment as child_environment
-from bridge.collect import job as orders
-from bridge.collect.account import Account, sentences
-from bridge.collect.host import Host
-from bridge.collect.watch import RIGHT_ONE, Watch, not_32
+from bridge.collect.powershell import environment as child_environment
+from bridge.collect.powershell import job as orders
+from bridge.collect.powershell.account import Account, sentences
+from bridge.collect.powershell.host import Host
+from bridge.collect.powershell.watch import RIGHT_ONE, Watch, not_32
 from bridge.errors import BeaconError, ReaderError
 from bridge.model import Bits, Collected, EngineFacts, Job, Minutes, Owner, Reader, Say, Talk, Tested
 

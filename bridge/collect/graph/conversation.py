@@ -16,7 +16,7 @@ from requests.auth import AuthBase
 from requests.exceptions import ChunkedEncodingError, ContentDecodingError, SSLError, Timeout
 
 from bridge import system
-from bridge.collect.calls import Call, Item
+from bridge.collect.graph.calls import Call, Item
 from bridge.errors import ReaderError, SignInError
 from bridge.model import Secret, TokenSource
 

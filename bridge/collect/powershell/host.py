@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from bridge import system
-from bridge.collect.job import Order
+from bridge.collect.powershell.job import Order
 from bridge.errors import BeaconError
 
 MOST_EVENT_BYTES = 1024 * 1024
@@ -25,10 +25,11 @@ _PATIENCE = 0.2  # seconds between looks at the process
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event of the host: its name and its facts."""
+    """One event of the host: its name, its facts, and whether an event before it is missing."""
 
     name: str
     facts: Mapping[str, Any]
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,6 @@ class Host:
         self._order = order
         self._heard: queue.Queue[Event | Line | None] = queue.Queue(_WAITING_LINES)
         self._expected = 0
-        self._lost = False
         try:
             self._child = system.Child(argv, env=environment, cwd=cwd)
         except OSError as error:
@@ -112,11 +112,6 @@ class Host:
 
     # --- listening ---
 
-    @property
-    def lost(self) -> bool:
-        """Whether an event is missing among those heard so far."""
-        return self._lost
-
     def hear(self) -> Iterator[Heard]:
         """Yield what is heard, with a Quiet now and then, until the process has ended."""
         open_streams = 2
@@ -164,10 +159,9 @@ class Host:
             place = int(number)
         except (ValueError, KeyError, AttributeError, TypeError):
             return None
-        if place != self._expected:
-            self._lost = True
+        lost = place != self._expected
         self._expected = place + 1
-        return Event(name, facts)
+        return Event(name, facts, lost)
 
 
 @dataclass

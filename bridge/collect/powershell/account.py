@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bridge.collect.host import Event
-from bridge.errors import BridgeError, ReaderError, ReaderOutputError, SettingsError
+from bridge.collect.powershell.host import Event
+from bridge.errors import BridgeError, ReaderError, ReaderOutputError, SettingsError, SignInError
 from bridge.model import Capture, Gap, Job, Owner, Say, Talk
 
 _ROW = "bridge-row: "  # how the host begins what is wrong with a row
+_SIGN_IN = "sign-in: "  # and how our own readers begin what is wrong with a token
 _PATTERN = "bridge-pattern: "  # and with a pattern of the settings
 _MOST_ERRORS = 3
 
@@ -56,8 +57,14 @@ class Account:
             taken(facts)
         return True
 
+    @property
+    def _ours(self) -> bool:
+        return self.job.reader.owner is Owner.BRIDGE
+
     def _hello(self, facts: Mapping[str, Any]) -> None:
         self.hello = facts
+        shown = "host: PowerShell {version} {edition}, {bits}-bit, {language}, {policy}, culture {culture}"
+        self.say(Talk("log", shown.format_map(facts)))
 
     def _step(self, facts: Mapping[str, Any]) -> None:
         self.step, self._seen = str(facts["step"]), (0, 0)
@@ -72,7 +79,7 @@ class Account:
 
     def _log(self, facts: Mapping[str, Any]) -> None:
         text = str(facts["text"])
-        waits = self.job.reader.owner is Owner.BRIDGE and text.startswith("waiting ")
+        waits = self._ours and text.startswith("waiting ")
         self.say(Talk("wait" if waits else "log", f"{facts['stream']}: {text}", step=self.step))
 
     def _done(self, facts: Mapping[str, Any]) -> None:
@@ -91,14 +98,14 @@ class Account:
         where += "".join(
             f" in {step.method}" for step in self.job.reader.to_collect if step.id == facts["step"]
         )
-        self.failure = _failure(where, facts["errors"])
+        self.failure = _failure(where, facts["errors"], ours=self._ours)
 
     def _fault(self, facts: Mapping[str, Any]) -> None:
         first = str(facts["errors"][0]["message"])
         if first.startswith(_PATTERN):
             self.failure = SettingsError(first.removeprefix(_PATTERN))
         else:
-            self.failure = _failure("The host failed", facts["errors"])
+            self.failure = _failure("The host failed", facts["errors"], ours=False)
 
     def _not_applicable(self, facts: Mapping[str, Any]) -> None:
         self.not_applicable.append(str(facts["step"]))
@@ -113,9 +120,11 @@ class Account:
         self.ended = True
 
 
-def _failure(where: str, errors: Iterable[Mapping[str, Any]]) -> BridgeError:
-    """Return what the errors of a step amount to: a row that is none, or a reader that failed."""
+def _failure(where: str, errors: Iterable[Mapping[str, Any]], *, ours: bool) -> BridgeError:
+    """Return what the errors of a step amount to: a row that is none, a refused sign-in, a failed reader."""
     listed = list(errors)
+    if ours and any(str(one["message"]).startswith(_SIGN_IN) for one in listed):
+        return SignInError(f"{where}: {sentences(listed)}")
     rows = [str(one["message"]).removeprefix(_ROW) for one in listed if _is_row(one)]
     if rows:
         return ReaderOutputError(

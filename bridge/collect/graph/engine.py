@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 from bridge import system
 from bridge.capture import CaptureWriter, Header, capture_paths
-from bridge.collect.calls import CALLS, Unfit
-from bridge.collect.conversation import Bearer, Client, Deadline, connected
+from bridge.collect.graph.calls import CALLS, Unfit
+from bridge.collect.graph.conversation import Bearer, Client, Deadline, connected
 from bridge.errors import BeaconError, ReaderError, SettingsError
 from bridge.model import Bits, Capture, Collected, EngineFacts, Job, Owner, Reader, Say, Step, Talk
 

@@ -1,0 +1,44 @@
+"""The one room that knows the operating system; everybody else asks here."""
+
+from bridge.system.clock import now, stopwatch, timestamp
+from bridge.system.executables import PE_BITS, PE_I386, pe_machine
+from bridge.system.files import (
+    WINDOWS,
+    flush,
+    flush_folder,
+    free_bytes,
+    is_broken_pipe,
+    replace,
+    write_whole,
+)
+from bridge.system.places import default_state, path_length_limit, program_data
+from bridge.system.processes import Child, is_alive, own_process
+from bridge.system.registry import NoRegistry, Registry, registry
+from bridge.system.rights import make_private_folder, strangers
+
+__all__ = [
+    "PE_BITS",
+    "PE_I386",
+    "WINDOWS",
+    "Child",
+    "NoRegistry",
+    "Registry",
+    "default_state",
+    "flush",
+    "flush_folder",
+    "free_bytes",
+    "is_alive",
+    "is_broken_pipe",
+    "make_private_folder",
+    "now",
+    "own_process",
+    "path_length_limit",
+    "pe_machine",
+    "program_data",
+    "registry",
+    "replace",
+    "stopwatch",
+    "strangers",
+    "timestamp",
+    "write_whole",
+]
