@@ -238,6 +238,7 @@ def verify(desk: Desk, what: str) -> int:
 @shared
 def show(desk: Desk, run: str | None) -> int:
     """List the runs or, with a RUN, tell what became of it and which command comes next."""
+    from bridge import doctor
     from bridge.show import report
 
     place = desk.workplace
@@ -249,7 +250,7 @@ def show(desk: Desk, run: str | None) -> int:
     desk.show(
         [report.run_json(one, place.runs) for one in found], lambda: report.runs_table(found, place.runs)
     )
-    for line in place.runs.unreadable():
+    for line in (*place.runs.unreadable(), *doctor.retired(place.settings)):
         desk.tell(line)
     return 0
 

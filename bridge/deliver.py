@@ -132,7 +132,9 @@ def refuse_run(run: Run, runs: Runs, *, again: bool, accept_by_hand: bool) -> No
     place = runs.place(run)
     if run.package is None or place == "-":
         raise DeliveryError(
-            f"The run {run.run} has no package.", hint=f"beacon-bridge convert {run.run}", retryable=False
+            f"The run {run.run} has no package.",
+            hint=run.command_for_a_package,
+            retryable=False,
         )
     if place == REFUSED:
         raise DeliveryError(

@@ -68,10 +68,8 @@ class Desk:
 
         settings = self.workplace.settings
         chosen = settings.connection(name)
-        for line in settings.warnings:
-            self.tell(f"warning: {line}")
-        if settings.saas_management == "yes":
-            self.tell(f"warning: {doctor.RETIRED}")
+        for line in (*(f"warning: {one}" for one in settings.warnings), *doctor.retired(settings)):
+            self.tell(line)
         return chosen
 
     def by_hand(self, reader: str) -> Connection:

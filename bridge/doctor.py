@@ -10,11 +10,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-from bridge import beacon, system
+from bridge import beacon, deliver, system
 from bridge.beacon import Beacon
-from bridge.errors import BeaconError, BridgeError, ReaderError
+from bridge.errors import BeaconError, BridgeError, DeliveryError, ReaderError
 from bridge.model import Connection, EngineFacts, Job, Owner, Reader, Tested
 from bridge.readers import folder
+from bridge.settings import Settings
 from bridge.workplace import Workplace
 
 ENOUGH_BYTES = 1024**3  # captures and packages of the largest known tenants stay below it
@@ -27,6 +28,11 @@ RETIRED = (
 NO_DEPRECATED = f"There is no {beacon.DEPRECATED!r} folder; a beacon upgrade may have removed it."
 
 _POLICIES = frozenset({"RemoteSigned", "Unrestricted", "Bypass"})  # under which a reader's script is loaded
+
+
+def retired(settings: Settings) -> list[str]:
+    """Return the warning that these licences become Retired, where SaaS Management is in use."""
+    return [f"warning: {RETIRED}"] if settings.saas_management == "yes" else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,10 +246,20 @@ def connection(workplace: Workplace, chosen: Connection, find_tester: FindTester
         yield from _reader(workplace, chosen, find_tester)
     except BridgeError as error:
         yield Finding.of("connection", error)
-    if chosen.deliver_to is not None and not chosen.deliver_to.is_dir():
-        text = f"{chosen.deliver_to} is no folder that can be reached"
-        yield Finding("destination", "warn", text, "Make the folder, or correct deliver_to in the settings.")
+    yield _destination(workplace, chosen)
     yield from _retired(workplace)
+
+
+def _destination(workplace: Workplace, chosen: Connection) -> Finding:
+    if chosen.deliver_to is None:
+        return Finding(
+            "destination", "info", "no deliver_to: packages wait in ready/", "Nothing, if so meant."
+        )
+    try:
+        deliver.refuse_folder(chosen.deliver_to, workplace.beacon_folders, chosen.name)
+    except DeliveryError as error:
+        return Finding("destination", "warn", error.sentence, error.hint)
+    return Finding("destination", "ok", str(chosen.deliver_to))
 
 
 def _reader(workplace: Workplace, chosen: Connection, find_tester: FindTester) -> Iterator[Finding]:

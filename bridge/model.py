@@ -161,7 +161,7 @@ class Reader:
     test: Function | None
     version_check: Function | None
     steps: tuple[Step, ...]
-    hashes: Mapping[str, str]  # path relative to the folder ("override/..." for the override tree) -> SHA-256
+    hashes: Mapping[str, str]  # path relative to the folder ("override:..." for the override tree) -> SHA-256
     override: Path | None = None  # where its overrides lie or would lie
     warnings: tuple[str, ...] = ()
 

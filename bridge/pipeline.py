@@ -94,7 +94,8 @@ def verify_run(workplace: Workplace, current: Run) -> Package:
     path = workplace.runs.package(current)
     if path is None or current.package is None:
         raise PackageError(
-            f"The run {current.run} has no package.", hint=f"beacon-bridge convert {current.run}"
+            f"The run {current.run} has no package.",
+            hint=current.command_for_a_package,
         )
     if (found := deliver.sha256_of(path)) != current.package.sha256:
         raise PackageError(f"{path.name} has changed since it was sealed: its SHA-256 is {found}.")

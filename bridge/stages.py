@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from bridge import beacon, deliver, system
@@ -79,14 +80,32 @@ def collect(workplace: Workplace, run: Run, connection: Connection, reader: Read
             tolerate_errors=connection.tolerate_errors,
             skip_patterns=connection.skip_patterns,
         )
-        collected = workplace.engines(connection).collect(job, stage.say)
+        done: dict[str, int] = {}
+        try:
+            collected = workplace.engines(connection).collect(job, partial(_noting, done, stage.say))
+        finally:
+            stage.save(_looked_at(stage.run, reader, done))
         stage.save(_with_collected(stage.run, collected))
         proof.refuse_bits(collected.engine, stage.run.capture_bits)
-        changed = reader_folder.changed(reader)
-        stage.save(replace(stage.run, reader=replace(stage.run.reader, changed=changed)))
-        _refuse_changed(changed)
+        _refuse_changed(stage.run.reader.changed or ())
         _refuse_unlisted(stage.run.gaps, connection)
     return stage.run
+
+
+def _noting(done: dict[str, int], say: Say, talk: Talk) -> None:
+    """Note the rows of each step that ends, so that a failed run's record has them too."""
+    if talk.kind == "step" and talk.done:
+        done[talk.step] = talk.rows
+    say(talk)
+
+
+def _looked_at(run: Run, reader: Reader, done: Mapping[str, int]) -> Run:
+    """Return the run with the rows of its whole steps, and with what changed in the reader folder."""
+    return replace(
+        run,
+        steps=tuple(replace(line, rows=done.get(line.step.id)) for line in run.steps),
+        reader=replace(run.reader, changed=reader_folder.changed(reader)),
+    )
 
 
 def _with_collected(run: Run, collected: Collected) -> Run:
@@ -206,9 +225,7 @@ def convert(runs: Runs, run: Run, say: Say) -> Run:
 
 
 def _refuse_uncollected(run: Run) -> None:
-    collected = [stage.outcome for stage in run.stages if stage.name == "collect"]
-    whole = all(line.capture or line.step.id in run.not_applicable for line in run.steps)
-    if not whole or collected[-1:] not in ([State.COMPLETE], [State.COMPLETE_WITH_GAPS]):
+    if not run.is_collected:
         raise PackageError(
             f"The run {run.run} is {run.state}: its captures are not whole, so there is nothing to convert.",
             hint=f'Collect again: beacon-bridge run "{run.connection}"',

@@ -62,18 +62,19 @@ class Workplace:
 
     def locate(self, name: str) -> Place:
         """Return where a reader's name leads; BeaconError if it is the beacon's and there is none."""
-        if name.startswith("bridge:"):
-            bare = name.removeprefix("bridge:")
-            return Place(Owner.BRIDGE, beacon.shipped() / "Inventory" / "Reader" / bare)
         if Path(name).is_absolute():
             return Place(Owner.PATH, Path(name))
+        bare = name.removeprefix("bridge:")
+        _refuse_climbing(bare)
+        if name.startswith("bridge:"):
+            return Place(Owner.BRIDGE, beacon.shipped() / "Inventory" / "Reader" / bare)
         if isinstance(self.beacon, BeaconError):
             raise self.beacon
         overrides = self.beacon.overrides
         return Place(
             Owner.BEACON,
             self.beacon.procedures / "Inventory" / "Reader" / name,
-            overrides / "Reader" / name if overrides else None,
+            overrides / "Reader" / name,
         )
 
     def reader(self, name: str) -> Reader:
@@ -89,4 +90,13 @@ class Workplace:
             f"The run {run.run} belongs to the connection {run.connection!r}, "
             "which the settings no longer have.",
             hint="Add it again, or take the package from the run's folder.",
+        )
+
+
+def _refuse_climbing(name: str) -> None:
+    """Refuse a folder's name that leads elsewhere: what is called the beacon's, or ours, must be."""
+    if not name.strip(". ") or any(sign in name for sign in "/\\:"):
+        raise BeaconError(
+            f"{name!r} is no reader folder's name.",
+            hint="Name a folder as `beacon-bridge list` shows it, or give an absolute path.",
         )

@@ -302,8 +302,9 @@ def test_a_good_connection_runs_the_readers_own_tests(tmp_path: Path) -> None:
         ("parameters", "ok"),
         ("TestConnection", "ok"),
         ("VersionCheck", "ok"),
+        ("destination", "info"),
     ]
-    assert "2.4" in findings[-1].text
+    assert "2.4" in of(findings, "VersionCheck")[0].text
     (job,) = tester.jobs
     assert job.values == {"ServiceUrl": "https://badges.example", "ApiKey": Secret("k3y-of-the-service")}
     assert "k3y" not in "".join(one.line for one in findings)
@@ -357,7 +358,7 @@ def test_a_reader_without_tests_says_so(tmp_path: Path) -> None:
     )
     text = CONNECTION.replace('"Badge Service"', f"'{folder}'")
     findings = connection(tmp_path, FakeTester(tested=model.Tested(ok=True)), text)
-    assert [one.level for one in findings] == ["ok", "ok", "info", "info"]
+    assert [one.level for one in findings] == ["ok", "ok", "info", "info", "info"]
 
 
 FAULTS = {
@@ -399,12 +400,16 @@ def test_the_native_engine_runs_no_test_in_powershell(tmp_path: Path) -> None:
     assert tester.jobs == []
 
 
-def test_a_destination_that_cannot_be_reached_warns(tmp_path: Path) -> None:
-    """A folder that is there is nothing to talk about."""
+def test_a_destination_that_is_none_warns(tmp_path: Path) -> None:
+    """A folder that is there is good, unless it is the beacon's own."""
     there = connection(tmp_path, FakeTester(), CONNECTION + f"deliver_to = '{tmp_path}'\n")
-    assert of(there, "destination") == []
+    assert [one.level for one in of(there, "destination")] == ["ok"]
     gone = connection(tmp_path, FakeTester(), CONNECTION + f"deliver_to = '{tmp_path / 'gone'}'\n")
     assert [one.level for one in of(gone, "destination")] == ["warn"]
+    watched = workplace(tmp_path).beacon_folders[0]
+    below = connection(tmp_path, FakeTester(), CONNECTION + f"deliver_to = '{watched}'\n")
+    (finding,) = of(below, "destination")
+    assert "lies below the beacon's own folder" in finding.text
 
 
 # --- the command ---

@@ -149,7 +149,7 @@ def test_one_folder_in_full(listing: Listing) -> None:
     assert [f"folder {folder}"] in rows
     assert ["ApiKey", "API key", "password", "yes", "yes"] in rows
     assert ["1", "Holder.xml/PrepareHolder", "Computer", "100", "the server"] in rows
-    assert ["2", "Holder.xml/LoadHolder", "Computer", "110", "this machine", "#Holder"] in rows
+    assert ["2", "Holder.xml/LoadHolder", "Computer", "110", "this machine", "ListHolders", "#Holder"] in rows
     assert ["Holder.xml/LoadHolder", "Mail", "nvarchar(200)", "Mail"] in rows
 
 

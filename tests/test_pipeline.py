@@ -91,6 +91,29 @@ def test_a_failed_reader_leaves_no_package(tmp_path: Path) -> None:
         pipeline.convert(place, run, silent)
 
 
+def test_a_failed_run_tells_what_it_had(tmp_path: Path) -> None:
+    """The rows of its whole steps are kept, and the reader folder was looked at again."""
+
+    def fall(_: Job) -> None:
+        raise ReaderError("The reader threw half way.")
+
+    place = workplace(tmp_path, RowsEngine(after=fall))
+    with pytest.raises(ReaderError):
+        pipeline.run(place, contoso(place), silent)
+    run = place.runs.load("last:Contoso")
+    assert ([line.rows for line in run.steps], run.reader.changed) == ([3], ())
+    with pytest.raises(PackageError) as caught:
+        pipeline.verify_run(place, run)
+    assert caught.value.hint == f"beacon-bridge show {run.run}"
+
+
+@pytest.mark.parametrize("name", ["../Microsoft 365", "bridge:../../schemas", "a/b", "a\\b", "..", ""])
+def test_a_bare_name_leads_nowhere_else(tmp_path: Path, name: str) -> None:
+    """What is called the beacon's folder, or ours, lies among the beacon's, or ours."""
+    with pytest.raises(BeaconError, match="no reader folder's name"):
+        workplace(tmp_path).reader(name)
+
+
 def test_an_engine_that_brings_less_is_refused(tmp_path: Path) -> None:
     """A step without a capture fails the run, even if the engine says all is well."""
 

@@ -170,7 +170,7 @@ def test_steps_run_by_procedure_then_order_then_as_written(tmp_path: Path) -> No
     ]
     assert [warning for warning in found.warnings if "CloudInstance" in warning] == [
         "readerV3.config:14: the procedure CloudInstance is not in the public list: "
-        "it runs after the known ones."
+        "it runs after those, before Complete."
     ]
 
 
@@ -633,6 +633,14 @@ def test_a_step_that_overrides_nothing_is_added_with_a_warning(tmp_path: Path) -
     assert found.warnings == (f"{place / 'Holder.xml'} overrides no step: 'Another' is added.",)
 
 
+def test_an_override_that_moves_its_step_is_said(tmp_path: Path) -> None:
+    """An override keeps the Order of what it replaces; one that does not has a reason, or is a slip."""
+    place = override(tmp_path, Holder=readers_xml(source_step(order=50)))
+    found = load(make_reader_folder(tmp_path), place)
+    assert [step.name for step in found.steps] == ["LoadHolder", "PrepareHolder"]
+    assert found.warnings == (f"{place / 'Holder.xml'} moves 'LoadHolder' from Order 110 to 50.",)
+
+
 def test_an_override_file_without_counterpart_is_said(tmp_path: Path) -> None:
     """A file that no configuration lists has no effect, and that is not passed over."""
     place = override(tmp_path, Other=readers_xml(source_step()))
@@ -660,7 +668,7 @@ def test_every_file_is_hashed_overrides_too(tmp_path: Path) -> None:
     (folder / "deep" / "note.txt").write_bytes(b"abc")
     found = load(folder, override(tmp_path, Holder=HOLDER))
     assert sorted(found.hashes) == [
-        *("Badges.ps1", "Holder.xml", "deep/note.txt", "override/Holder.xml", "readerV3.config")
+        *("Badges.ps1", "Holder.xml", "deep/note.txt", "override:Holder.xml", "readerV3.config")
     ]
     # SHA-256 of "abc", FIPS 180-2 appendix B.1
     assert found.hashes["deep/note.txt"] == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
@@ -697,7 +705,7 @@ def remove_folder(folder: Path, place: Path) -> None:
         (spoil_script, ("Badges.ps1",)),
         (add_file, ("new.txt",)),
         (remove_file, ("Holder.xml",)),
-        (spoil_override, ("override/Holder.xml",)),
+        (spoil_override, ("override:Holder.xml",)),
         (remove_folder, ("Badges.ps1", "Holder.xml", "readerV3.config")),
     ],
 )
@@ -717,7 +725,7 @@ def test_an_override_that_appears_after_loading_is_seen(tmp_path: Path) -> None:
     folder = make_reader_folder(tmp_path)
     found = load(folder, tmp_path / "CustomInventory" / "Reader" / "Badge Service")
     override(tmp_path, Holder=HOLDER)
-    assert reader_folder.changed(found) == ("override/Holder.xml",)
+    assert reader_folder.changed(found) == ("override:Holder.xml",)
 
 
 # --- many folders ---

@@ -253,7 +253,7 @@ def test_the_programs_log_tells_stages_and_failures(tmp_path: Path) -> None:
     begins, ends, error = log_of(place.settings.state)
     run = place.runs.load("last:Contoso").run
     assert f" INFO {run} collect of Contoso begins" in begins
-    assert f" INFO {run} collect: failed, 0 rows" in ends
+    assert f" INFO {run} collect: failed, 3 rows" in ends
     assert error.endswith(" ERROR ReaderError: It fell over.")
     assert CANARY not in "".join([begins, ends, error])
 

@@ -163,7 +163,7 @@ def hashes(folder: Path, override: Path | None) -> Mapping[str, str]:
     found = {path.relative_to(folder).as_posix(): _sha256(path) for path in _files(folder)}
     if override is not None and override.is_dir():
         for path in _files(override):
-            found[f"override/{path.relative_to(override).as_posix()}"] = _sha256(path)
+            found[f"override:{path.relative_to(override).as_posix()}"] = _sha256(path)
     return found
 
 

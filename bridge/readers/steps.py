@@ -64,7 +64,8 @@ def read(
         files.add(file.casefold())
         if procedure not in PROCEDURES:
             config.warn(
-                element, f"the procedure {procedure} is not in the public list: it runs after the known ones"
+                element,
+                f"the procedure {procedure} is not in the public list: it runs after those, before {_LAST}",
             )
         definition = Definition(config.file(element, file, folder), "Readers")
         found = _of_file(definition, file, procedure, known)
@@ -114,6 +115,10 @@ def _overridden(
     for new in _of_file(definition, file, procedure, known):
         if new.name not in result:
             definition.warnings.append(f"{path} overrides no step: {new.name!r} is added.")
+        elif new.order != result[new.name].order:
+            definition.warnings.append(
+                f"{path} moves {new.name!r} from Order {result[new.name].order} to {new.order}."
+            )
         result[new.name] = replace(new, overridden_by=path)
     return list(result.values()), definition.warnings
 

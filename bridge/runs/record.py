@@ -161,6 +161,18 @@ class Run:
     error: Failure | None = None
 
     @property
+    def is_collected(self) -> bool:
+        """Whether the last collecting brought every step's capture home."""
+        outcomes = [stage.outcome for stage in self.stages if stage.name == "collect"]
+        whole = all(line.capture or line.step.id in self.not_applicable for line in self.steps)
+        return whole and outcomes[-1:] in ([State.COMPLETE], [State.COMPLETE_WITH_GAPS])
+
+    @property
+    def command_for_a_package(self) -> str:
+        """The command that makes the run's package or, where nothing can, tells why."""
+        return f"beacon-bridge {'convert' if self.is_collected else 'show'} {self.run}"
+
+    @property
     def rows(self) -> int:
         """Rows of all steps collected so far."""
         return sum(line.rows or 0 for line in self.steps)

@@ -71,7 +71,7 @@ def remarks(workplace: Workplace, found: Sequence[Found]) -> tuple[str, ...]:
         lines.append(f"{workplace.beacon}\nNext: {workplace.beacon.hint}")
     else:
         lines += _of_beacon(workplace.beacon)
-    return (*lines, *_retired(workplace.settings))
+    return (*lines, *doctor.retired(workplace.settings))
 
 
 def _of_beacon(found: beacon.Beacon) -> list[str]:
@@ -82,10 +82,6 @@ def _of_beacon(found: beacon.Beacon) -> list[str]:
     if not any(beacon.is_deprecated(path.name) for path in there):
         lines.append(doctor.NO_DEPRECATED)
     return lines
-
-
-def _retired(settings: Settings) -> list[str]:
-    return [f"warning: {doctor.RETIRED}"] if settings.saas_management == "yes" else []
 
 
 def _settings_name(name: str, owner: Owner) -> str:
@@ -138,7 +134,7 @@ def reader_lines(reader: Reader, settings: Settings) -> list[object]:
         "",
         _columns(reader),
         *(f"warning: {warning}" for warning in reader.warnings),
-        *_retired(settings),
+        *doctor.retired(settings),
     ]
 
 
@@ -152,10 +148,19 @@ def _parameters(reader: Reader) -> Table:
 
 def _steps(reader: Reader) -> Table:
     rows = (
-        (str(number), one.id, one.procedure, str(one.order), _runs_on(one), one.table, _remark(one))
+        (
+            str(number),
+            one.id,
+            one.procedure,
+            str(one.order),
+            _runs_on(one),
+            one.method,
+            one.table,
+            _remark(one),
+        )
         for number, one in enumerate(reader.steps, 1)
     )
-    return screen.table(("#", "Step", "Procedure", "Order", "Runs on", "Table", "Remark"), rows)
+    return screen.table(("#", "Step", "Procedure", "Order", "Runs on", "Function", "Table", "Remark"), rows)
 
 
 def _runs_on(step: Step) -> str:

@@ -81,10 +81,7 @@ def outcome_lines(run: Run, runs: Runs) -> list[object]:
 
 def story(run: Run, workplace: Workplace) -> list[object]:
     """Return the run's story, with what SaaS Management means for its licences."""
-    lines: list[object] = list(stories.tell(run, workplace.runs))
-    if workplace.settings.saas_management == "yes":
-        lines.append(f"warning: {doctor.RETIRED}")
-    return lines
+    return [*stories.tell(run, workplace.runs), *doctor.retired(workplace.settings)]
 
 
 # --- packages ---

@@ -92,8 +92,7 @@ def next_command(run: Run, runs: Runs) -> str:
 
 def _can_convert(run: Run, place: str) -> bool:
     """Return whether the captures are whole and converting them once more can help."""
-    collected = [stage.outcome for stage in run.stages if stage.name == "collect"]
-    if collected[-1:] not in ([State.COMPLETE], [State.COMPLETE_WITH_GAPS]):
+    if not run.is_collected:
         return False
     return (
         run.state is not State.FAILED or place == REFUSED or (run.error is not None and run.error.retryable)
