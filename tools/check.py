@@ -6,6 +6,7 @@ python tools/check.py -- -k settings      what follows -- goes to pytest; covera
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import tempfile
@@ -54,6 +55,9 @@ class Tests:
 def main(arguments: list[str]) -> int:
     """Run everything, print the table, and return 0 only if everything passed."""
     environment.enter()
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # tests send it; a background job would ignore it
     extra = arguments[1:] if arguments[:1] == ["--"] else arguments
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "junit.xml"
