@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from bridge.errors import SettingsError
-from bridge.model import Connection, Parameter, Reader, Secret, SecretReference
+from bridge.model import Connection, Granted, Parameter, Reader, Secret, SecretReference
 
 
 @dataclass
@@ -61,6 +61,8 @@ def _value(connection: Connection, parameter: Parameter, secrets: Secrets) -> st
     where = f'connections."{connection.name}".parameters.{parameter.name}'
     if isinstance(given, SecretReference):
         return secrets.fetch(given)
+    if isinstance(given, Granted):
+        raise SettingsError(f"{where}: this connection has no [signin] that could grant a {given.value}.")
     if given and parameter.secret:
         raise SettingsError(
             f"{where}: this parameter is a secret and must not stand in the settings file.",

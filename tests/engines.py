@@ -21,6 +21,7 @@ from bridge.model import (
     SecretReference,
     Step,
     Talk,
+    Web,
 )
 from bridge.runs.store import Runs
 from bridge.secret import Secrets, values
@@ -102,7 +103,7 @@ def workplace(
     if not folder.exists():
         make_reader_folder(folder.parent, folder.name)
     contoso = connection_to(folder, **more)
-    settings = Settings(None, home / "state", None, None, "unknown", {"Contoso": contoso}, (), {})
+    settings = Settings(None, home / "state", None, None, "unknown", {"Contoso": contoso}, (), Web(), {})
     secrets = Secrets({"KEY": CANARY}, lambda: "")
     return Workplace(
         settings=settings,

@@ -39,7 +39,7 @@ ALONE = {
     "lxml": ("readers/", "package/manifest.py"),
     "click": ("cli.py", "desk.py"),
     "rich": ("show/",),
-    "pydantic": ("settings.py", "runs/record.py"),
+    "pydantic": ("settings/", "runs/record.py"),
     "filelock": ("runs/",),
     "psutil": ("system/processes.py",),
     "platformdirs": ("system/places.py",),

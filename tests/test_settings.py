@@ -8,7 +8,19 @@ import pytest
 
 from bridge import settings
 from bridge.errors import SettingsError
-from bridge.model import Connection, Minutes, Owner, Parameter, Reader, Secret, SecretReference
+from bridge.model import (
+    Cloud,
+    Connection,
+    Granted,
+    Minutes,
+    Owner,
+    Parameter,
+    Reader,
+    Secret,
+    SecretReference,
+    SignIn,
+    Web,
+)
 from bridge.secret import Secrets, values
 from bridge.show.example import EXAMPLE
 
@@ -21,6 +33,51 @@ def load(folder: Path, text: str | bytes) -> settings.Settings:
 
 
 CONNECTION = '[connections."Contoso EU"]\nreader = "bridge:Microsoft 365"\ntenant = "contoso.example"\n'
+
+
+SIGN_IN = (
+    CONNECTION + '[connections."Contoso EU".signin]\nflow = "secret"\n'
+    'client_id = "AAAAAAAA-1111-1111-1111-111111111111"\nsecret = "store:app"\n'
+)
+
+
+def test_a_sign_in_is_read(tmp_path: Path) -> None:
+    """The flow, the app, and where its credential rests; the cloud is the global one unless it is named."""
+    found = load(tmp_path, SIGN_IN).connection("Contoso EU")
+    app = "aaaaaaaa-1111-1111-1111-111111111111"
+    assert found.sign_in == SignIn("secret", app, secret=SecretReference("store", "app"))
+    assert found.cloud.graph == "https://graph.microsoft.com"
+
+
+def test_a_cloud_is_named_or_described(tmp_path: Path) -> None:
+    """National clouds have names; any other is an authority and a Graph root."""
+    dod = load(tmp_path, CONNECTION + 'cloud = "dod"\n').connection("Contoso EU").cloud
+    assert (dod.authority, dod.graph) == (
+        "https://login.microsoftonline.us",
+        "https://dod-graph.microsoft.us",
+    )
+    own = 'cloud = { authority = "https://login.example/", graph = "https://graph.example" }\n'
+    found = load(tmp_path, CONNECTION + own).connection("Contoso EU").cloud
+    assert found == Cloud("own", "https://login.example", "https://graph.example")
+
+
+def test_parameters_may_be_granted(tmp_path: Path) -> None:
+    """A parameter gets what the sign-in grants: an access token, or the redeemed refresh token."""
+    text = CONNECTION + "parameters = { A = { token = true }, B = { refresh_token = true } }\n"
+    found = load(tmp_path, text).connection("Contoso EU").parameters
+    assert found == {"A": Granted.TOKEN, "B": Granted.REFRESH_TOKEN}
+
+
+def test_the_network_is_described_once(tmp_path: Path) -> None:
+    """Proxy, its account, what goes around it, and an own CA bundle beside the settings file."""
+    text = (
+        '[http]\nproxy = "http://proxy.example:8080"\nproxy_user = "svc"\nproxy_password = "store:proxy"\n'
+        'no_proxy = ["localhost"]\nca_bundle = "ca.pem"\n'
+    )
+    password = SecretReference("store", "proxy")
+    expected = Web("http://proxy.example:8080", "svc", password, ("localhost",), tmp_path / "ca.pem")
+    assert load(tmp_path, text).web == expected
+    assert load(tmp_path, "").web == Web()
 
 
 def test_the_printed_example_is_valid(tmp_path: Path) -> None:
@@ -93,8 +150,29 @@ def test_which_file_counts(chosen: Path | None, environment: dict[str, str], exp
         (CONNECTION + "minutes = { step = -1 }\n", "minutes.step: expected greater than or equal to 0."),
         (CONNECTION + 'engine = "perl"\n', "engine: expected 'powershell' or 'native'."),
         (CONNECTION + "parameters = { A = 4 }\n", "parameters.A: expected a text."),
-        (CONNECTION + 'parameters = { A = { secret = "bare" } }\n', 'expected "env:NAME" or "stdin:NAME".'),
+        (
+            CONNECTION + 'parameters = { A = { secret = "bare" } }\n',
+            'expected "env:NAME", "stdin:NAME", "store:NAME" or "file:PATH".',
+        ),
         (CONNECTION + 'parameters = { A = { sekret = "env:X" } }\n', "parameters.A.sekret: there is no such"),
+        (CONNECTION + "parameters = { A = { token = false } }\n", "parameters.A.token: expected True."),
+        (
+            CONNECTION + 'cloud = "mars"\n',
+            "cloud: expected 'global', 'gcc', 'gcc-high', 'dod' or '21vianet'.",
+        ),
+        (
+            CONNECTION + 'cloud = { authority = "http://a", graph = "https://g" }\n',
+            "cloud.authority: expected an h",
+        ),
+        (CONNECTION.replace("contoso.example", "a tenant"), "tenant: expected a tenant id or one of"),
+        (
+            SIGN_IN.replace("client_id", "client"),
+            "signin.client: there is no such key. Did you mean 'client_id'?",
+        ),
+        (SIGN_IN.replace("1111-", "1111"), "signin.client_id: expected an application (client) id"),
+        (SIGN_IN.replace('"secret"', '"certificate"'), "signin: expected the key certificate, such as"),
+        (SIGN_IN + 'passphrase = "env:P"\n', "signin: expected no key passphrase for the flow secret."),
+        ('[http]\nproxy = "http://me:pw@proxy"\n', 'http.proxy: expected "system", "none" or an address'),
         (CONNECTION + 'skip_patterns = ["("]\n', "skip_patterns.0: expected a regular expression"),
         ('[connections._A]\nreader = "x"\ntenant = "t"\n', "_A: expected a name of letters, digits"),
         ('x = "C:\\Prog"\n', "at line 1, column"),

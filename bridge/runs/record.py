@@ -15,12 +15,14 @@ from bridge.model import (
     Connection,
     EngineFacts,
     Gap,
+    Granted,
     Origin,
     Owner,
     Package,
     Reader,
     Receipt,
     SecretReference,
+    SignIn,
     State,
     Step,
 )
@@ -201,6 +203,22 @@ def from_json(content: bytes, where: str) -> Run:
         ) from None
 
 
+def _shown_parameter(value: str | SecretReference | Granted) -> object:
+    if isinstance(value, Granted):
+        return {value.value: True}
+    return {"secret": str(value)} if isinstance(value, SecretReference) else value
+
+
+def _shown_sign_in(sign_in: SignIn | None) -> dict[str, object] | None:
+    """Return how a connection signs in, its credentials as their references."""
+    if sign_in is None:
+        return None
+    names = ("secret", "certificate", "passphrase", "refresh_token")
+    references = {name: getattr(sign_in, name) for name in names}
+    given = {name: str(one) for name, one in references.items() if one is not None}
+    return {"flow": sign_in.flow, "client_id": sign_in.client_id, **given}
+
+
 def shown(connection: Connection) -> dict[str, object]:
     """Return a connection's settings without its secrets: a secret is shown as its reference."""
     return {
@@ -208,10 +226,9 @@ def shown(connection: Connection) -> dict[str, object]:
         "tenant": connection.tenant,
         "engine": connection.engine,
         "deliver_to": str(connection.deliver_to) if connection.deliver_to else None,
-        "parameters": {
-            name: {"secret": str(value)} if isinstance(value, SecretReference) else value
-            for name, value in connection.parameters.items()
-        },
+        "parameters": {name: _shown_parameter(value) for name, value in connection.parameters.items()},
+        "cloud": {"authority": connection.cloud.authority, "graph": connection.cloud.graph},
+        "signin": _shown_sign_in(connection.sign_in),
         "optional": list(connection.optional),
         "tolerate_errors": list(connection.tolerate_errors),
         "skip_patterns": list(connection.skip_patterns),
