@@ -1,0 +1,14 @@
+"""Arguments in, results out: every command, a module a family, and how an error becomes an exit code."""
+
+from __future__ import annotations
+
+from bridge.cli import looking, readers, stages
+from bridge.cli.group import group
+from bridge.desk import run_command
+
+__all__ = ["group", "looking", "main", "readers", "stages"]
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command line and return its exit code."""
+    return run_command(group, arguments)

@@ -1,0 +1,59 @@
+"""The commands about the beacon and its readers: ``list`` and ``check``."""
+
+from __future__ import annotations
+
+import functools
+import os
+
+import click
+
+from bridge.cli.group import group
+from bridge.desk import Desk, examples, shared
+
+
+@group.command("list", epilog=examples("beacon-bridge list", 'beacon-bridge list "Microsoft 365" --census'))
+@click.argument("name", required=False)
+@click.option("--census", is_flag=True, help="Elements, attributes and counts only: fit to be sent to us.")
+@shared
+def list_(desk: Desk, name: str | None, census: bool) -> int:
+    """List the reader folders, the beacon's and ours, or show one of them."""
+    from bridge.show import catalogue
+
+    if census and not name:
+        raise click.UsageError("--census wants the NAME of a reader folder.")
+    place = desk.workplace
+    if name and census:
+        files = catalogue.take_census(place, name)
+        desk.show(catalogue.census_json(files), lambda: catalogue.census_lines(files))
+        return 0
+    if name:
+        one = place.reader(name)
+        desk.show(
+            catalogue.reader_json(one, place.settings), lambda: catalogue.reader_lines(one, place.settings)
+        )
+        return 0
+    found = catalogue.folders(place)
+    desk.show(
+        [catalogue.found_json(one, place.settings) for one in found],
+        lambda: catalogue.lines(found, place.settings),
+    )
+    for line in catalogue.remarks(place, found):
+        desk.tell(line)
+    return 0
+
+
+@group.command(epilog=examples("beacon-bridge check", 'beacon-bridge check "Contoso EU"'))
+@click.argument("connection", required=False)
+@shared
+def check(desk: Desk, connection: str | None) -> int:
+    """Check this machine or, with a name, one connection: a line each, with its fix."""
+    from bridge import assembly, doctor
+
+    place = desk.workplace
+    find = functools.partial(assembly.find_tester, os.environ)
+    if connection:
+        findings = list(doctor.connection(place, place.settings.connection(connection), find))
+    else:
+        findings = list(doctor.machine(place, find))
+    desk.show([doctor.as_json(one) for one in findings], lambda: [one.line for one in findings])
+    return doctor.exit_code(findings)
