@@ -1,0 +1,108 @@
+"""Tasks registered, started, asked for and removed, through schtasks."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from bridge import system
+from bridge.errors import BeaconError
+from bridge.schedule.task import Task, from_xml, next_start, to_xml
+from bridge.system.schtasks import Done, Schtasks
+
+__all__ = ["Done", "Runner", "Scheduler", "Schtasks"]
+
+CHECK_SECONDS = 600.0
+
+
+class Runner(Protocol):
+    """Runs schtasks once."""
+
+    def __call__(self, arguments: Sequence[str], *, asks: bool) -> Done:
+        """Run it; with ``asks`` it has the terminal, so that it can ask for a password itself."""
+        ...
+
+
+@dataclass(frozen=True)
+class Scheduler:
+    """The Task Scheduler of this machine, as schtasks reaches it; ``private`` is a folder of ours for XML."""
+
+    runner: Runner
+    private: Path
+    sleep: Callable[[float], None] = time.sleep
+
+    def install(self, task: Task) -> None:
+        """Register a task, in place of an older one of that name; BeaconError with what schtasks said."""
+        system.make_private_folder(self.private)
+        with tempfile.TemporaryDirectory(dir=self.private, prefix="task-") as folder:
+            file = Path(folder) / "task.xml"
+            file.write_bytes(to_xml(task))
+            words = ["/Create", "/TN", task.path, "/XML", str(file), "/F", *_credentials(task)]
+            self._run(words, f"The task {task.path} was not registered", asks=task.account.asks)
+
+    def remove(self, path: str) -> None:
+        """Remove a task; BeaconError if it is not there or may not be removed."""
+        self._run(["/Delete", "/TN", path, "/F"], f"The task {path} was not removed")
+
+    def xml(self, path: str) -> str | None:
+        """Return a registered task's XML, None if schtasks knows no task of that name."""
+        done = self.runner(["/Query", "/TN", path, "/XML"], asks=False)
+        return done.said if done.code == 0 else None
+
+    def next_start(self, path: str, now: datetime) -> datetime | None:
+        """Return the next start of a registered task in local time; None if there is none."""
+        found = self.xml(path)
+        return None if found is None else next_start(from_xml(found), now)
+
+    def check(self, task: Task, report: Path, seconds: float = CHECK_SECONDS) -> list[dict[str, object]]:
+        """Register a check, start it, and return the findings that it wrote; the task is removed again.
+
+        Raises BeaconError where no findings came in time: that account cannot do its work here.
+        """
+        report.unlink(missing_ok=True)
+        self.install(task)
+        try:
+            self._run(["/Run", "/TN", task.path], f"The task {task.path} was not started")
+            until = system.stopwatch() + seconds
+            while not report.exists() and system.stopwatch() < until:
+                self.sleep(0.5)
+        finally:
+            self.remove(task.path)
+        return _findings(report, task, seconds)
+
+    def _run(self, words: Sequence[str], failed: str, *, asks: bool = False) -> None:
+        done = self.runner(words, asks=asks)
+        if done.code != 0:
+            said = " ".join(done.said.split()) or "it said why on the terminal"
+            raise BeaconError(
+                f"{failed}: schtasks ended with {done.code}: {said}.",
+                hint="Run this command in a terminal that was started as administrator.",
+            )
+
+
+def _credentials(task: Task) -> list[str]:
+    """Return how schtasks gets the account's password: not at all, empty for a gMSA, else by asking."""
+    account = task.account
+    if account.service is not None:
+        return []
+    return ["/RU", account.name, "/RP", "*" if account.asks else ""]
+
+
+def _findings(report: Path, task: Task, seconds: float) -> list[dict[str, object]]:
+    account = task.account.name
+    try:
+        found = json.loads(report.read_bytes())
+    except FileNotFoundError:
+        raise BeaconError(
+            f"The check as {account} brought no findings within {seconds:.0f} seconds.",
+            hint=f"Give {account} the right 'Log on as a batch job', and rights to {task.folder}.",
+        ) from None
+    except ValueError as error:
+        raise BeaconError(f"{report} holds no findings: {error}.") from None
+    return list(found)

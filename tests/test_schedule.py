@@ -1,0 +1,299 @@
+"""Scheduled tasks: their XML, whom they run as, and what is asked of schtasks."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, time, timedelta
+from pathlib import Path
+
+import pytest
+from lxml import etree
+
+from bridge.errors import BeaconError, SettingsError
+from bridge.model import Connection, Minutes
+from bridge.schedule import (
+    Account,
+    Done,
+    Program,
+    Scheduler,
+    Schtasks,
+    Task,
+    Timing,
+    check_task,
+    deliver_task,
+    from_xml,
+    next_start,
+    run_task,
+    to_xml,
+)
+
+NOW = datetime(2026, 11, 25, 14, 30)  # local time, as a task's boundaries are
+TAGS = {"t": "http://schemas.microsoft.com/windows/2004/02/mit/task"}
+CONTOSO = Connection("Contoso EU", "Microsoft 365", "contoso.example")
+SYSTEM = Account("SYSTEM")
+
+
+def program(home: Path = Path("/srv/R&D <x>")) -> Program:
+    """Return how the program of these tests is started."""
+    return Program(
+        Path("/opt/python/python"), ("-P", "-m", "bridge"), ("--config", str(home / "bridge.toml")), home
+    )
+
+
+def planned(
+    connection: Connection = CONTOSO, account: Account = SYSTEM, timing: Timing | None = None
+) -> Task:
+    """Return the task that runs a connection."""
+    return run_task(connection, program(), account, timing or Timing(), NOW)
+
+
+def text(task: Task, path: str) -> str | None:
+    """Return the text at a path of the task's XML, ``/`` between the elements."""
+    root = etree.fromstring(to_xml(task))
+    return root.findtext("/".join(f"t:{part}" for part in path.split("/")), namespaces=TAGS)
+
+
+# --- the XML ---
+
+
+def test_the_xml_is_utf_16_as_it_declares() -> None:
+    """The bytes begin with the mark of UTF-16, and the declaration says the same."""
+    content = to_xml(planned())
+    assert content[:2] in {b"\xff\xfe", b"\xfe\xff"}
+    assert content.decode("utf-16").startswith('<?xml version="1.0" encoding="UTF-16"?>\r\n<Task ')
+
+
+def test_a_task_starts_one_connection_in_the_state_folder() -> None:
+    """Absolute paths, the connection's name quoted, the settings named, the state folder to work in."""
+    task = planned()
+    assert text(task, "Actions/Exec/Command") == "/opt/python/python"
+    assert text(task, "Actions/Exec/WorkingDirectory") == "/srv/R&D <x>"
+    words = shlex.split(text(task, "Actions/Exec/Arguments") or "")
+    assert words == ["-P", "-m", "bridge", "run", "Contoso EU", "--config", "/srv/R&D <x>/bridge.toml"]
+    assert text(task, "RegistrationInfo/URI") == r"\beacon-bridge\run Contoso EU"
+
+
+def test_a_start_that_was_missed_or_overlaps() -> None:
+    """A second instance is not started, a missed start is made up for, batteries do not count."""
+    settings = etree.fromstring(to_xml(planned())).find("t:Settings", TAGS)
+    assert settings is not None
+    said = {etree.QName(one).localname: one.text for one in settings}
+    assert said == {
+        "MultipleInstancesPolicy": "IgnoreNew",
+        "DisallowStartIfOnBatteries": "false",
+        "StopIfGoingOnBatteries": "false",
+        "StartWhenAvailable": "true",
+        "Enabled": "true",
+        "ExecutionTimeLimit": "PT660M",
+    }
+
+
+@pytest.mark.parametrize(
+    ("minutes", "limit"), [(600, "PT660M"), (0, "PT0S"), (0.5, "PT61M"), (100_000, "PT100060M")]
+)
+def test_the_time_limit_is_above_the_runs(minutes: float, limit: str) -> None:
+    """Whatever a run may take fits into its task's limit; a run without one has a task without one."""
+    connection = replace(CONTOSO, minutes=Minutes(run=minutes))
+    assert text(planned(connection), "Settings/ExecutionTimeLimit") == limit
+
+
+def test_every_day_at_a_time() -> None:
+    """A daily start at a local time, with a random delay."""
+    task = planned(timing=Timing(at=time(23, 5), delay=timedelta(minutes=7)))
+    assert text(task, "Triggers/CalendarTrigger/StartBoundary") == "2026-11-25T23:05:00"
+    assert text(task, "Triggers/CalendarTrigger/RandomDelay") == "PT7M"
+    assert text(task, "Triggers/CalendarTrigger/ScheduleByDay/DaysInterval") == "1"
+
+
+def test_every_so_often() -> None:
+    """A repetition without an end; its random delay stays well within it."""
+    task = planned(timing=Timing(every=timedelta(hours=4)))
+    assert text(task, "Triggers/TimeTrigger/Repetition/Interval") == "PT240M"
+    assert text(task, "Triggers/TimeTrigger/RandomDelay") == "PT10M"
+    often = planned(timing=Timing(every=timedelta(minutes=10)))
+    assert text(often, "Triggers/TimeTrigger/RandomDelay") == "PT5M"
+
+
+def test_what_waits_is_delivered_every_ten_minutes() -> None:
+    """One task for all connections."""
+    task = deliver_task(program(), SYSTEM, NOW)
+    assert text(task, "Triggers/TimeTrigger/Repetition/Interval") == "PT10M"
+    assert "deliver --waiting" in (text(task, "Actions/Exec/Arguments") or "")
+
+
+ACCOUNTS = {
+    "SYSTEM": ("S-1-5-18", None, []),
+    r"NT AUTHORITY\LocalService": ("S-1-5-19", None, []),
+    r"nt authority\network service": ("S-1-5-20", None, []),
+    r"CONTOSO\beacon$": (r"CONTOSO\beacon$", "Password", ["/RU", r"CONTOSO\beacon$", "/RP", ""]),
+    r"CONTOSO\zoë": ("CONTOSO\\zoë", "Password", ["/RU", "CONTOSO\\zoë", "/RP", "*"]),
+    r"CONTOSO\system": (r"CONTOSO\system", "Password", ["/RU", r"CONTOSO\system", "/RP", "*"]),
+}
+
+
+@pytest.mark.parametrize("name", ACCOUNTS)
+def test_whom_a_task_runs_as(name: str, tmp_path: Path) -> None:
+    """Services by their identifier, a gMSA with no password, others asked by schtasks; never S4U."""
+    user, logon, credentials = ACCOUNTS[name]
+    task = planned(account=Account(name))
+    assert text(task, "Principals/Principal/UserId") == user
+    assert text(task, "Principals/Principal/LogonType") == logon
+    assert text(task, "Principals/Principal/RunLevel") == "LeastPrivilege"
+    runner = Registered()
+    Scheduler(runner, tmp_path).install(task)
+    (words, asks) = runner.calls[0]
+    assert words[words.index("/F") + 1 :] == credentials
+    assert asks == ("*" in credentials)
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a\nb", "/Delete"])
+def test_an_account_that_is_none(name: str) -> None:
+    """Blank names, line breaks, and what schtasks would take for a switch are refused."""
+    with pytest.raises(SettingsError):
+        Account(name)
+
+
+INVALID = {
+    "relative command": {"command": "python.exe"},
+    "relative folder": {"folder": r"state\x"},
+    "no arguments": {"arguments": ""},
+    "a name that leaves the folder": {"name": r"..\Microsoft\x"},
+    "too seldom": {"start": NOW, "every": timedelta(days=32)},
+    "a control character": {"arguments": "run \x00"},
+}
+
+
+@pytest.mark.parametrize("change", INVALID.values(), ids=INVALID)
+def test_what_is_not_valid_is_never_registered(change: dict[str, object], tmp_path: Path) -> None:
+    """The schema decides before schtasks is asked, and no file is left."""
+    runner = Registered()
+    with pytest.raises(BeaconError):
+        Scheduler(runner, tmp_path).install(replace(planned(), **change))  # type: ignore[arg-type]  # by name
+    assert runner.calls == []
+    assert list(tmp_path.rglob("*.xml")) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (">Password<", ">S4U<"),
+        ("IgnoreNew", "Parallel"),
+        ('version="1.2"', 'version="1.4"'),
+        ("LeastPrivilege", "HighestAvailable"),
+        ("<StartWhenAvailable>true</StartWhenAvailable>", ""),
+    ],
+)
+def test_the_schema_notices(old: str, new: str) -> None:
+    """Our schema refuses what we must never write: it is no formality."""
+    from bridge.schedule.task import refuse_invalid
+
+    good = re.sub(r"^<\?xml.*?\?>", "", to_xml(planned(account=Account("a"))).decode("utf-16"))
+    refuse_invalid(etree.fromstring(good), "good")
+    assert old in good
+    with pytest.raises(BeaconError, match="would not be valid"):
+        refuse_invalid(etree.fromstring(good.replace(old, new)), "spoilt")
+
+
+# --- when it starts next ---
+
+
+@pytest.mark.parametrize(
+    ("timing", "expected"),
+    [
+        (Timing(at=time(2, 30)), datetime(2026, 11, 26, 2, 30)),  # local, as above
+        (Timing(at=time(23, 0)), datetime(2026, 11, 25, 23, 0)),  # local, as above
+        (Timing(at=time(1, 0), every=timedelta(hours=4)), datetime(2026, 11, 25, 17, 0)),  # local
+    ],
+)
+def test_the_next_start(timing: Timing, expected: datetime) -> None:
+    """Reckoned from the registered task's own XML, in no country's date format."""
+    assert next_start(from_xml(to_xml(planned(timing=timing))), NOW) == expected
+
+
+def test_a_task_that_is_off_or_by_hand_has_no_next_start() -> None:
+    """Neither a disabled task nor one without a trigger starts by itself."""
+    xml = to_xml(planned()).decode("utf-16").replace("<Enabled>true", "<Enabled>false")
+    assert next_start(from_xml(xml), NOW) is None
+    by_hand = check_task(CONTOSO, program(), SYSTEM, Path("/srv/report.json"))
+    assert next_start(from_xml(to_xml(by_hand)), NOW) is None
+
+
+@pytest.mark.parametrize("answer", ["", "ERROR: no", "<Task", "<a><StartBoundary/></a"])
+def test_an_answer_that_is_no_task(answer: str) -> None:
+    """What schtasks says instead of XML is a failure by name."""
+    with pytest.raises(BeaconError, match="no task"):
+        from_xml(answer)
+
+
+# --- schtasks ---
+
+
+@dataclass
+class Registered:
+    """A schtasks that keeps tasks by name and starts them for real; ``code`` is how it ends otherwise."""
+
+    code: int = 0
+    tasks: dict[str, bytes] = field(default_factory=dict)
+    calls: list[tuple[list[str], bool]] = field(default_factory=list)
+
+    def __call__(self, arguments: Sequence[str], *, asks: bool) -> Done:
+        """Do what the words say to the tasks that are kept."""
+        words = list(arguments)
+        self.calls.append((words, asks))
+        name = words[words.index("/TN") + 1]
+        if self.code:
+            return Done(self.code, "ERROR: Access is denied.\r\n")
+        if words[0] == "/Create":
+            self.tasks[name] = Path(words[words.index("/XML") + 1]).read_bytes()
+        elif name not in self.tasks:
+            return Done(1, "ERROR: The system cannot find the file specified.\r\n")
+        elif words[0] == "/Delete":
+            del self.tasks[name]
+        elif words[0] == "/Query":
+            return Done(0, "\r\n" + self.tasks[name].decode("utf-16").lstrip("\ufeff"))
+        else:
+            self._start(name)
+        return Done(0, "SUCCESS\r\n")
+
+    def _start(self, name: str) -> None:
+        root = etree.fromstring(self.tasks[name])
+        run = {etree.QName(one).localname: one.text or "" for one in root.findall(".//t:Exec/*", TAGS)}
+        subprocess.Popen([run["Command"], *shlex.split(run["Arguments"])], cwd=run["WorkingDirectory"]).wait()
+
+
+def test_a_task_is_registered_asked_for_and_removed(tmp_path: Path) -> None:
+    """Its XML goes through a private file that is gone afterwards."""
+    runner = Registered()
+    scheduler = Scheduler(runner, tmp_path / "private")
+    task = planned()
+    scheduler.install(task)
+    assert runner.tasks[task.path] == to_xml(task)
+    assert list((tmp_path / "private").iterdir()) == []
+    assert scheduler.next_start(task.path, NOW) == datetime(2026, 11, 26, 2, 30)  # local
+    scheduler.remove(task.path)
+    assert scheduler.next_start(task.path, NOW) is None
+
+
+def test_what_schtasks_refuses_is_told_in_its_words(tmp_path: Path) -> None:
+    """The failure names the task, the code and the reason, and says what to do."""
+    with pytest.raises(BeaconError, match="schtasks ended with 5: ERROR: Access is denied") as caught:
+        Scheduler(Registered(code=5), tmp_path).install(planned())
+    assert "administrator" in caught.value.hint
+
+
+def test_schtasks_is_started_and_its_words_are_kept(tmp_path: Path) -> None:
+    """Exit code and both streams of a real process come back."""
+    script = tmp_path / "schtasks"
+    script.write_text(f"#!{sys.executable}\nimport sys\nprint(sys.argv[1:])\nsys.exit('no')\n")
+    script.chmod(0o700)
+    if sys.platform == "win32":
+        pytest.skip("a script is no program on Windows")
+    done = Schtasks(script)(["/Query", "/TN", r"\a b"], asks=False)
+    assert done.code == 1
+    assert r"'\\a b'" in done.said
+    assert "no" in done.said
