@@ -1,6 +1,9 @@
 """A simulated Microsoft 365 tenant: deterministic data, served as Microsoft Graph serves it."""
 
+from tools.tenant.answers import Answer
+from tools.tenant.cloud import Cloud, serve_cloud
 from tools.tenant.data import Tenant
-from tools.tenant.service import Answer, Faults, Service, serve
+from tools.tenant.directory import App, User
+from tools.tenant.service import Faults, Service, serve
 
-__all__ = ["Answer", "Faults", "Service", "Tenant", "serve"]
+__all__ = ["Answer", "App", "Cloud", "Faults", "Service", "Tenant", "User", "serve", "serve_cloud"]

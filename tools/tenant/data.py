@@ -152,6 +152,27 @@ class Tenant:
 
     users: int = 1000
     seed: int = 1
+    domain: str = DOMAIN
+
+    @property
+    def id(self) -> str:
+        """The tenant's id, a GUID of its seed."""
+        return guid(f"{self.seed}/tenant")
+
+    @property
+    def display_name(self) -> str:
+        """What the tenant calls itself."""
+        return self.domain.partition(".")[0].capitalize()
+
+    def organization(self) -> Item:
+        """Return what Graph tells of the tenant itself."""
+        domain = {"capabilities": "Email", "isDefault": True, "isInitial": False, "type": "Managed"}
+        return {
+            "id": self.id,
+            "displayName": self.display_name,
+            "tenantType": "AAD",
+            "verifiedDomains": [{**domain, "name": self.domain}],
+        }
 
     @cached_property
     def _kinds(self) -> tuple[tuple[Licence, ...], ...]:
@@ -172,9 +193,8 @@ class Tenant:
 
     def skus(self) -> Iterator[Item]:
         """Yield the tenant's subscribedSkus."""
-        account = guid(f"{self.seed}/tenant")
         for sku in SKUS:
-            yield _sku_item(sku, account, self.consumed[sku])
+            yield _sku_item(sku, self, self.consumed[sku])
 
     def everybody(self) -> Iterator[Item]:
         """Yield all users, in the tenant's order."""
@@ -188,8 +208,8 @@ class Tenant:
         given, family = _GIVEN[digest[0] % len(_GIVEN)], _FAMILY[digest[1] % len(_FAMILY)]
         guest = index % 9 == 5
         name = f"user{index}"
-        mail = f"{name}@fabrikam.example" if guest else f"{name}@{DOMAIN}"
-        principal = f"{name}_fabrikam.example#EXT#@{DOMAIN}" if guest else mail
+        mail = f"{name}@fabrikam.example" if guest else f"{name}@{self.domain}"
+        principal = f"{name}_fabrikam.example#EXT#@{self.domain}" if guest else mail
         place = digest[2] % len(_COUNTRIES)
         return {
             "businessPhones": [],
@@ -237,7 +257,8 @@ def _state(licence: Licence, digest: bytes) -> Item:
     }
 
 
-def _sku_item(sku: Sku, account: str, consumed: int) -> Item:
+def _sku_item(sku: Sku, tenant: Tenant, consumed: int) -> Item:
+    account = tenant.id
     bought = consumed + 25 if sku.applies_to == "User" else 1_000_000
     units = {"enabled": 0, "suspended": 0, "warning": 0, "lockedOut": 0}
     units[sku.status.lower()] = bought
@@ -251,7 +272,7 @@ def _sku_item(sku: Sku, account: str, consumed: int) -> Item:
         for number in range(sku.plans)
     ]
     return {
-        "accountName": DOMAIN.partition(".")[0],
+        "accountName": tenant.domain.partition(".")[0],
         "accountId": account,
         "appliesTo": sku.applies_to,
         "capabilityStatus": sku.status,

@@ -17,20 +17,12 @@ from typing import Any
 from urllib.parse import unquote
 from uuid import uuid4
 
-from tools.tenant.data import Tenant
+from tools.tenant.answers import Answer
+from tools.tenant.data import Item, Tenant
 from tools.tenant.pages import USER_DEFAULTS, Collection, Page, Refused, page
 
 JSON_TYPE = "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false"
 _CLOCK_GRAIN = 0.02  # seconds by which a client's sleep may end early without being punished
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A whole answer given instead of the tenant's own."""
-
-    status: int
-    body: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +53,24 @@ class Requests:
     early: int = 0
 
 
-class Service:
-    """A running tenant: where it is, which token it takes, and what it was asked.
+class Graph:
+    """Graph of one tenant behind one root; ``admit`` raises Refused for a path and an Authorization header.
 
-    ``token`` may be changed while it runs, as a token that expires; ``requests`` counts from the start.
+    ``singles`` are the objects that are no lists, by path.
     """
 
-    def __init__(self, tenant: Tenant, faults: Faults, port: int) -> None:
-        self.token = secrets.token_urlsafe(32)
+    def __init__(
+        self,
+        tenant: Tenant,
+        faults: Faults,
+        root: str,
+        admit: Callable[[str, str], None],
+        singles: Mapping[str, Callable[[], Item]] | None = None,
+    ) -> None:
+        self.root = root
         self.requests = Requests()
+        self._admit_token = admit
+        self._singles = singles or {}
         self._faults = faults
         self._key = secrets.token_bytes(32)
         self._collections = _collections(tenant)
@@ -77,9 +78,6 @@ class Service:
         self._numbers = count(1)
         self._free_at = 0.0
         self._penalty = faults.retry_after
-        self.server = ThreadingHTTPServer(("127.0.0.1", port), type("Bound", (_Exchange,), {"service": self}))
-        self.server.daemon_threads = True
-        self.root = f"http://127.0.0.1:{self.server.server_port}"
 
     def answer(self, target: str, authorization: str) -> Answer:
         """Return the answer to one GET."""
@@ -89,10 +87,10 @@ class Service:
             scripted = self._admit(path)
             if scripted is not None:
                 return scripted
-            self._check_token(authorization)
-            return self._listing(path, query)
+            self._admit_token(path, authorization)
+            return self._single(path) or self._listing(path, query)
         except Refused as refused:
-            return _error(refused)
+            return graph_error(refused)
 
     def _admit(self, path: str) -> Answer | None:
         """Count a request; throttle it, answer it from the script, or let it in."""
@@ -113,13 +111,13 @@ class Service:
         self.requests.throttled += 1
         self._free_at = now + self._penalty
         refused = Refused(429, "TooManyRequests", "Too many requests from the same application.")
-        return _error(refused, **{"Retry-After": str(self._penalty)})
+        return graph_error(refused, **{"Retry-After": str(self._penalty)})
 
-    def _check_token(self, authorization: str) -> None:
-        if not authorization:
-            raise Refused(401, "InvalidAuthenticationToken", "Access token is empty.")
-        if not secrets.compare_digest(authorization.encode(), f"Bearer {self.token}".encode()):
-            raise Refused(401, "InvalidAuthenticationToken", "Access token validation failure.")
+    def _single(self, path: str) -> Answer | None:
+        if path not in self._singles:
+            return None
+        context = f"{self.root}/v1.0/$metadata#{path.removeprefix('/v1.0/')}/$entity"
+        return Answer(200, json.dumps({"@odata.context": context, **self._singles[path]()}))
 
     def _listing(self, path: str, query: str) -> Answer:
         collection = self._collections.get(path)
@@ -145,9 +143,39 @@ class Service:
         return JSON_TYPE + (f";charset={self._faults.charset}" if self._faults.charset else "")
 
 
+class Service:
+    """A running tenant: where it is, which token it takes, and what it was asked.
+
+    ``token`` may be changed while it runs, as a token that expires; ``requests`` counts from the start.
+    """
+
+    def __init__(self, tenant: Tenant, faults: Faults, port: int) -> None:
+        self.token = secrets.token_urlsafe(32)
+        self.server = ThreadingHTTPServer(("127.0.0.1", port), type("Bound", (_Exchange,), {"service": self}))
+        self.server.daemon_threads = True
+        self.root = f"http://127.0.0.1:{self.server.server_port}"
+        self._graph = Graph(tenant, faults, self.root, self._check_token)
+        self.requests = self._graph.requests
+
+    def answer(self, target: str, authorization: str) -> Answer:
+        """Return the answer to one GET."""
+        return self._graph.answer(target, authorization)
+
+    @property
+    def content_type(self) -> str:
+        """What the answers' bodies are said to be."""
+        return self._graph.content_type
+
+    def _check_token(self, path: str, authorization: str) -> None:
+        if not authorization:
+            raise Refused(401, "InvalidAuthenticationToken", "Access token is empty.")
+        if not secrets.compare_digest(authorization.encode(), f"Bearer {self.token}".encode()):
+            raise Refused(401, "InvalidAuthenticationToken", "Access token validation failure.")
+
+
 def _collections(tenant: Tenant) -> dict[str, Collection]:
     skus = tuple(tenant.skus())
-    known = tuple(skus[0])
+    known, organization = tuple(skus[0]), tenant.organization()
     everything = frozenset(Tenant(1).user(0))
     return {
         "/v1.0/subscribedSkus": Collection(
@@ -156,10 +184,20 @@ def _collections(tenant: Tenant) -> dict[str, Collection]:
         "/v1.0/users": Collection(
             "users", "user", tenant.users, tenant.user, everything, USER_DEFAULTS, top=True
         ),
+        "/v1.0/organization": Collection(
+            "organization",
+            "organization",
+            1,
+            [organization].__getitem__,
+            frozenset(organization),
+            tuple(organization),
+            top=False,
+        ),
     }
 
 
-def _error(refused: Refused, **headers: str) -> Answer:
+def graph_error(refused: Refused, **headers: str) -> Answer:
+    """Return the answer with Graph's error body."""
     inner = {
         "date": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}",
         "request-id": str(uuid4()),
