@@ -12,7 +12,9 @@ from bridge.beacon import Beacon
 from bridge.errors import BeaconError
 from bridge.model import Connection, Engine, Reader, Secret
 from bridge.runs.store import Runs
-from bridge.secret import Secrets, values
+from bridge.secrets.fetch import Secrets
+from bridge.secrets.store import Store
+from bridge.secrets.values import values
 from bridge.settings import Settings
 from bridge.workplace import Workplace
 
@@ -25,7 +27,7 @@ def workplace(
 ) -> Workplace:
     """Return the workplace that the options, the settings and this machine make; SettingsError if wrong."""
     said = settings.load(config, environment, system.default_state())
-    secrets = Secrets(environment, read_stdin)
+    secrets = Secrets(environment, read_stdin, Store(said.state / "secrets", system.vault()))
     return Workplace(
         settings=said,
         runs=Runs(said.state),

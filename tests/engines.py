@@ -24,8 +24,11 @@ from bridge.model import (
     Web,
 )
 from bridge.runs.store import Runs
-from bridge.secret import Secrets, values
+from bridge.secrets.fetch import Secrets
+from bridge.secrets.store import Store
+from bridge.secrets.values import values
 from bridge.settings import Settings
+from bridge.system import FileVault
 from bridge.workplace import Workplace
 from tests.folders import make_reader_folder
 
@@ -104,7 +107,7 @@ def workplace(
         make_reader_folder(folder.parent, folder.name)
     contoso = connection_to(folder, **more)
     settings = Settings(None, home / "state", None, None, "unknown", {"Contoso": contoso}, (), Web(), {})
-    secrets = Secrets({"KEY": CANARY}, lambda: "")
+    secrets = Secrets({"KEY": CANARY}, lambda: "", Store(settings.state / "secrets", FileVault()))
     return Workplace(
         settings=settings,
         runs=Runs(settings.state),

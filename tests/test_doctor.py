@@ -16,7 +16,10 @@ from bridge.doctor import Finding
 from bridge.errors import BeaconError, BridgeError, SettingsError
 from bridge.model import Bits, Connection, Engine, EngineFacts, Job, Reader, Secret
 from bridge.runs.store import Runs
-from bridge.secret import Secrets, values
+from bridge.secrets.fetch import Secrets
+from bridge.secrets.store import Store
+from bridge.secrets.values import values
+from bridge.system import FileVault
 from bridge.workplace import Workplace
 from tests.folders import (
     Values,
@@ -99,7 +102,8 @@ def workplace(
         )
     except BeaconError as error:
         place = error
-    return Workplace(found, Runs(found.state), place, partial(fill, Secrets(environment, str)), no_engine)
+    secrets = Secrets(environment, str, Store(found.state / "secrets", FileVault()))
+    return Workplace(found, Runs(found.state), place, partial(fill, secrets), no_engine)
 
 
 def made_beacon(tmp_path: Path) -> Path:

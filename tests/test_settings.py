@@ -21,8 +21,11 @@ from bridge.model import (
     SignIn,
     Web,
 )
-from bridge.secret import Secrets, values
+from bridge.secrets.fetch import Secrets
+from bridge.secrets.store import Store
+from bridge.secrets.values import values
 from bridge.show.example import EXAMPLE
+from bridge.system import FileVault
 
 
 def load(folder: Path, text: str | bytes) -> settings.Settings:
@@ -32,6 +35,7 @@ def load(folder: Path, text: str | bytes) -> settings.Settings:
     return settings.load(path, {}, folder)
 
 
+NO_STORE = Store(Path("nowhere"), FileVault())
 CONNECTION = '[connections."Contoso EU"]\nreader = "bridge:Microsoft 365"\ntenant = "contoso.example"\n'
 
 
@@ -240,7 +244,7 @@ READER = Reader(
 def fill(parameters: dict[str, str | SecretReference], environment: dict[str, str] | None = None) -> object:
     """Fill READER's parameters from a connection's."""
     connection = Connection("A", "Badge Service", "t", parameters=parameters)
-    return values(connection, READER, Secrets(environment or {}, lambda: "KEY=from=stdin\n"))
+    return values(connection, READER, Secrets(environment or {}, lambda: "KEY=from=stdin\n", NO_STORE))
 
 
 def test_secrets_come_from_the_environment_and_from_standard_input() -> None:

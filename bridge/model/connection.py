@@ -20,7 +20,10 @@ class Minutes:
 
 @dataclass(frozen=True, slots=True)
 class SecretReference:
-    """A secret named in the settings, not yet fetched: ``env:``, ``stdin:``, ``store:`` or ``file:``."""
+    """A secret named in the settings, not yet fetched.
+
+    ``where`` is env, stdin, store, file (then ``name`` is an absolute path) or keyring.
+    """
 
     where: str
     name: str

@@ -1,49 +1,23 @@
-"""Where secrets are fetched from, and how a reader's parameters are filled without showing one."""
+"""A reader's parameters, filled without showing a secret."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 
 from bridge.errors import SettingsError
 from bridge.model import Connection, Granted, Parameter, Reader, Secret, SecretReference
+from bridge.secrets.fetch import Secrets
+
+Grant = Callable[[Granted], Secret]
 
 
-@dataclass
-class Secrets:
-    """The places a secret can come from: the environment, and ``NAME=value`` lines on standard input.
-
-    ``read_stdin`` is called once, when the first ``stdin:NAME`` is asked for.
-    """
-
-    environment: Mapping[str, str] = field(repr=False)
-    read_stdin: Callable[[], str] = field(repr=False)
-    _lines: dict[str, str] | None = field(default=None, repr=False)
-
-    def fetch(self, reference: SecretReference) -> Secret:
-        """Return the secret, or raise SettingsError that names the reference."""
-        source = self.environment if reference.where == "env" else self._from_stdin()
-        text = source.get(reference.name, "")
-        if not text:
-            raise SettingsError(f"The secret {reference} is not there.", hint=_how_to_give(reference))
-        return Secret(text)
-
-    def _from_stdin(self) -> Mapping[str, str]:
-        if self._lines is None:
-            pairs = (line.partition("=") for line in self.read_stdin().splitlines() if "=" in line)
-            self._lines = {name.strip(): value for name, _, value in pairs}
-        return self._lines
-
-
-def _how_to_give(reference: SecretReference) -> str:
-    if reference.where == "env":
-        return f"Set the environment variable {reference.name} for the account that runs beacon-bridge."
-    return f"Write the line {reference.name}=... to standard input."
-
-
-def values(connection: Connection, reader: Reader, secrets: Secrets) -> dict[str, str | Secret]:
+def values(
+    connection: Connection, reader: Reader, secrets: Secrets, granted: Grant | None = None
+) -> dict[str, str | Secret]:
     """Return a value for each parameter the reader declares.
+
+    ``granted`` is asked for what the connection's sign-in grants; None where there is no sign-in.
 
     A parameter that is neither mandatory nor filled is the empty text, as a dialog field left empty would be
     (inferred: how a beacon hands it over is not public). Raises SettingsError for a parameter the reader does
@@ -53,20 +27,24 @@ def values(connection: Connection, reader: Reader, secrets: Secrets) -> dict[str
     for name in connection.parameters:
         if name not in declared:
             raise _unknown(connection, reader, name, declared)
-    return {name: _value(connection, parameter, secrets) for name, parameter in declared.items()}
+    return {name: _value(connection, parameter, secrets, granted) for name, parameter in declared.items()}
 
 
-def _value(connection: Connection, parameter: Parameter, secrets: Secrets) -> str | Secret:
+def _value(
+    connection: Connection, parameter: Parameter, secrets: Secrets, granted: Grant | None
+) -> str | Secret:
     given = connection.parameters.get(parameter.name, "")
     where = f'connections."{connection.name}".parameters.{parameter.name}'
     if isinstance(given, SecretReference):
         return secrets.fetch(given)
     if isinstance(given, Granted):
-        raise SettingsError(f"{where}: this connection has no [signin] that could grant a {given.value}.")
+        if granted is None:
+            raise SettingsError(f"{where}: this connection has no [signin] that could grant a {given.value}.")
+        return granted(given)
     if given and parameter.secret:
         raise SettingsError(
             f"{where}: this parameter is a secret and must not stand in the settings file.",
-            hint=f'Write {parameter.name} = {{ secret = "env:NAME" }}.',
+            hint=f'Run `beacon-bridge secret set NAME`; {parameter.name} = {{ secret = "store:NAME" }}.',
         )
     if not given and parameter.mandatory:
         raise SettingsError(

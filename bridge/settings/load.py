@@ -138,8 +138,8 @@ def _connection(file: Path | None, name: str, table: ConnectionTable) -> Connect
         engine=table.engine,
         deliver_to=_place(file, table.deliver_to),
         cloud=_cloud(table),
-        sign_in=_sign_in(table),
-        parameters={key: _parameter(value) for key, value in table.parameters.items()},
+        sign_in=_sign_in(file, table),
+        parameters={key: _parameter(file, value) for key, value in table.parameters.items()},
         optional=tuple(table.optional),
         tolerate_errors=tuple(table.tolerate_errors),
         skip_patterns=tuple(table.skip_patterns),
@@ -148,22 +148,24 @@ def _connection(file: Path | None, name: str, table: ConnectionTable) -> Connect
     )
 
 
-def _parameter(value: str | SecretTable | TokenTable | RefreshTokenTable) -> str | SecretReference | Granted:
+def _parameter(
+    file: Path | None, value: str | SecretTable | TokenTable | RefreshTokenTable
+) -> str | SecretReference | Granted:
     if isinstance(value, str):
         return value
     if isinstance(value, SecretTable):
-        return reference(value.secret)
+        return reference(file, value.secret)
     return Granted.TOKEN if isinstance(value, TokenTable) else Granted.REFRESH_TOKEN
 
 
-def reference(text: str) -> SecretReference:
-    """Return a checked ``WHERE:NAME`` as a reference."""
+def reference(file: Path | None, text: str) -> SecretReference:
+    """Return a checked ``WHERE:NAME`` as a reference; a relative ``file:`` counts from the file's folder."""
     where, _, name = text.partition(":")
-    return SecretReference(where, name)
+    return SecretReference(where, str(_place(file, name)) if where == "file" else name)
 
 
-def _optional(text: str | None) -> SecretReference | None:
-    return None if text is None else reference(text)
+def _optional(file: Path | None, text: str | None) -> SecretReference | None:
+    return None if text is None else reference(file, text)
 
 
 def _cloud(table: ConnectionTable) -> Cloud:
@@ -172,17 +174,17 @@ def _cloud(table: ConnectionTable) -> Cloud:
     return Cloud("own", table.cloud.authority, table.cloud.graph)
 
 
-def _sign_in(table: ConnectionTable) -> SignIn | None:
+def _sign_in(file: Path | None, table: ConnectionTable) -> SignIn | None:
     said = table.signin
     if said is None:
         return None
     return SignIn(
         flow=said.flow,
         client_id=said.client_id,
-        secret=_optional(said.secret),
-        certificate=_optional(said.certificate),
-        passphrase=_optional(said.passphrase),
-        refresh_token=_optional(said.refresh_token),
+        secret=_optional(file, said.secret),
+        certificate=_optional(file, said.certificate),
+        passphrase=_optional(file, said.passphrase),
+        refresh_token=_optional(file, said.refresh_token),
     )
 
 
@@ -190,7 +192,7 @@ def _web(path: Path | None, file: File) -> Web:
     return Web(
         proxy=file.http.proxy,
         proxy_user=file.http.proxy_user,
-        proxy_password=_optional(file.http.proxy_password),
+        proxy_password=_optional(path, file.http.proxy_password),
         no_proxy=tuple(file.http.no_proxy),
         ca_bundle=_place(path, file.http.ca_bundle),
     )

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field
 
 SKIP_PATTERNS = (r"(?i)\bskip(ped|ping)?\b", r"(?i)not found")
 
-WHERE = frozenset({"env", "stdin", "store", "file"})  # where a secret can rest
+WHERE = frozenset({"env", "stdin", "store", "file", "keyring"})  # where a secret can rest
 
 SaasManagement = Literal["yes", "no", "unknown"]
 
@@ -32,7 +32,7 @@ def _pattern(text: str) -> str:
 def _reference(text: str) -> str:
     where, colon, name = text.partition(":")
     if not colon or where not in WHERE or not name.strip():
-        raise ValueError('"env:NAME", "stdin:NAME", "store:NAME" or "file:PATH"')
+        raise ValueError('"store:NAME", "file:PATH", "env:NAME", "stdin:NAME" or "keyring:NAME"')
     return text
 
 

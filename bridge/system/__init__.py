@@ -14,15 +14,19 @@ from bridge.system.files import (
 from bridge.system.places import default_state, path_length_limit, program_data
 from bridge.system.processes import Child, is_alive, own_process
 from bridge.system.registry import NoRegistry, Registry, registry
-from bridge.system.rights import make_private_folder, strangers
+from bridge.system.rights import admit, make_private_folder, strangers, write_private
+from bridge.system.vault import FileVault, Vault, vault
 
 __all__ = [
     "PE_BITS",
     "PE_I386",
     "WINDOWS",
     "Child",
+    "FileVault",
     "NoRegistry",
     "Registry",
+    "Vault",
+    "admit",
     "default_state",
     "flush",
     "flush_folder",
@@ -40,5 +44,7 @@ __all__ = [
     "stopwatch",
     "strangers",
     "timestamp",
+    "vault",
+    "write_private",
     "write_whole",
 ]
