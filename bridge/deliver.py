@@ -127,6 +127,16 @@ def _is_below(folder: Path, root: Path) -> bool:
 # --- which package may be sent ---
 
 
+def refuse_retired(saas_management: str, *, anyway: bool) -> None:
+    """Raise DeliveryError where SaaS Management is in use, unless ``anyway``."""
+    if saas_management == "yes" and not anyway:
+        raise DeliveryError(
+            "Flexera SaaS Management is in use and retires these licences: the package is not delivered.",
+            hint="If that is wanted: beacon-bridge deliver RUN --anyway",
+            retryable=False,
+        )
+
+
 def refuse_run(run: Run, runs: Runs, *, again: bool, accept_by_hand: bool) -> None:
     """Raise DeliveryError unless this run's package may be sent now."""
     place = runs.place(run)

@@ -72,6 +72,13 @@ class Desk:
             self.tell(line)
         return chosen
 
+    def same_words(self) -> list[str]:
+        """Return the options that make another process of ours work with the same settings and beacon."""
+        file = self.workplace.settings.file
+        words = ["--config", str(file.absolute())] if file else []
+        words += ["--root", str(self.root.absolute())] if self.root else []
+        return words + (["--verbose"] if self.verbose else [])
+
     def by_hand(self, reader: str) -> Connection:
         """Return a connection for a package by hand that belongs to none."""
         from bridge.model import Connection

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from bridge import deliver, stages
+from bridge import by_hand, deliver, stages
 from bridge.errors import PackageError
 from bridge.model import Connection, Origin, Package, Say
 from bridge.package.draft import sources, too_long
@@ -15,14 +15,19 @@ from bridge.runs.record import Run
 from bridge.workplace import Workplace
 
 
-def run(workplace: Workplace, connection: Connection, say: Say, *, strict: bool = False) -> Run:
-    """Collect, convert, and deliver if the connection says where to; ``strict`` does not deliver gaps."""
+def run(
+    workplace: Workplace, connection: Connection, say: Say, *, strict: bool = False, anyway: bool = False
+) -> Run:
+    """Collect, convert, and deliver if the connection says where to; ``strict`` does not deliver gaps.
+
+    ``anyway`` delivers although SaaS Management is in use.
+    """
     with workplace.runs.lock(connection.name, "run"):
         current = _collect(workplace, connection, say)
         current = stages.convert(workplace.runs, current, say)
         if connection.deliver_to is None or (strict and current.gaps):
             return current
-        return _deliver(workplace, current, connection, say)
+        return _deliver(workplace, current, connection, say, anyway=anyway)
 
 
 def collect(workplace: Workplace, connection: Connection, say: Say) -> Run:
@@ -49,9 +54,9 @@ def convert_by_hand(
     """Make a package from reader XML output that somebody saved by hand, one file for every step."""
     with workplace.runs.lock(connection.name, "convert"):
         folder = workplace.reader(reader)
-        by_step = stages.files_by_step(folder, files)
+        by_step = by_hand.files_by_step(folder, files)
         current = stages.begin(workplace, replace(connection, reader=reader), folder, Origin.BY_HAND)
-        current = stages.take_files(workplace.runs, current, by_step, say)
+        current = by_hand.take_files(workplace.runs, current, by_step, say)
         return stages.convert(workplace.runs, current, say)
 
 
@@ -63,16 +68,22 @@ def deliver_run(
     again: bool = False,
     reason: str = "",
     accept_by_hand: bool = False,
+    anyway: bool = False,
 ) -> Run:
-    """Deliver one run's package; a second time only with ``again`` and a reason."""
+    """Deliver one run's package; a second time only with ``again`` and a reason.
+
+    ``anyway`` delivers although SaaS Management is in use.
+    """
     with workplace.runs.lock(current.connection, "deliver"):
         current = workplace.runs.load(current.run)
         deliver.refuse_run(current, workplace.runs, again=again, accept_by_hand=accept_by_hand)
         connection = workplace.connection_of(current)
-        return stages.send(workplace, current, connection, say, again=again, reason=reason)
+        return stages.send(workplace, current, connection, say, again=again, reason=reason, anyway=anyway)
 
 
-def deliver_waiting(workplace: Workplace, connection: Connection, say: Say) -> Run | None:
+def deliver_waiting(
+    workplace: Workplace, connection: Connection, say: Say, *, anyway: bool = False
+) -> Run | None:
     """Deliver the newest waiting package of a connection; None if nothing waits or it has no deliver_to.
 
     Packages made by hand wait on: each of them wants to be named.
@@ -81,12 +92,12 @@ def deliver_waiting(workplace: Workplace, connection: Connection, say: Say) -> R
         return None
     with workplace.runs.lock(connection.name, "deliver"):
         newest = workplace.runs.newest_waiting(connection.name)
-        return _deliver(workplace, newest, connection, say) if newest else None
+        return _deliver(workplace, newest, connection, say, anyway=anyway) if newest else None
 
 
-def _deliver(workplace: Workplace, current: Run, connection: Connection, say: Say) -> Run:
+def _deliver(workplace: Workplace, current: Run, connection: Connection, say: Say, *, anyway: bool) -> Run:
     deliver.refuse_run(current, workplace.runs, again=False, accept_by_hand=False)
-    return stages.send(workplace, current, connection, say)
+    return stages.send(workplace, current, connection, say, anyway=anyway)
 
 
 def verify_run(workplace: Workplace, current: Run) -> Package:

@@ -15,19 +15,40 @@ if TYPE_CHECKING:
 
 connection_argument = click.argument("connection")
 run_argument = click.argument("run")
+anyway_option = click.option(
+    "--anyway",
+    is_flag=True,
+    help="Deliver although Flexera SaaS Management is in use and retires these licences.",
+)
 
 
-@group.command(epilog=examples('beacon-bridge run "Contoso EU"', 'beacon-bridge run "Contoso EU" --strict'))
-@connection_argument
+@group.command(
+    epilog=examples(
+        'beacon-bridge run "Contoso EU"',
+        'beacon-bridge run "Contoso EU" --strict',
+        "beacon-bridge run --all --jobs 4",
+    )
+)
+@click.argument("connection", required=False)
+@click.option("--all", "every", is_flag=True, help="Run every connection, each in a process of its own.")
+@click.option(
+    "--jobs", type=click.IntRange(1, 64), default=2, help="With --all: how many at a time (2 if not said)."
+)
 @click.option("--strict", is_flag=True, help="Do not deliver a package that has gaps; exit with 11.")
+@anyway_option
 @shared
-def run(desk: Desk, connection: str, strict: bool) -> int:
-    """Collect, convert and deliver one connection."""
+def run(desk: Desk, connection: str | None, every: bool, jobs: int, strict: bool, anyway: bool) -> int:
+    """Collect, convert and deliver one connection, or all of them side by side."""
     from bridge import pipeline
+    from bridge.cli.many import run_all
 
-    chosen = desk.connection(connection)
+    if every == bool(connection):
+        raise click.UsageError("Name a CONNECTION, or say --all.")
+    if every:
+        return run_all(desk, jobs, *(["--strict"] if strict else []), *(["--anyway"] if anyway else []))
+    chosen = desk.connection(connection or "")
     with desk.telling() as say:
-        done = pipeline.run(desk.workplace, chosen, say, strict=strict)
+        done = pipeline.run(desk.workplace, chosen, say, strict=strict, anyway=anyway)
     return desk.finish(done, strict=strict, reads=True)
 
 
@@ -84,9 +105,10 @@ def convert(desk: Desk, what: tuple[str, ...], reader: str | None, connection: s
 @click.option("--again", is_flag=True, help="Deliver a package that was delivered already; wants --reason.")
 @click.option("--reason", default="", help="Why it is delivered again; kept in the run's record.")
 @click.option("--accept-by-hand", is_flag=True, help="Deliver a package that was made by hand.")
+@anyway_option
 @shared
 def deliver(
-    desk: Desk, run: str | None, waiting: bool, again: bool, reason: str, accept_by_hand: bool
+    desk: Desk, run: str | None, waiting: bool, again: bool, reason: str, accept_by_hand: bool, anyway: bool
 ) -> int:
     """Deliver a run's package to the folder that its connection names."""
     from bridge import pipeline
@@ -96,16 +118,22 @@ def deliver(
     if again and not reason.strip():
         raise click.UsageError("--again wants --reason TEXT.")
     if waiting:
-        return _deliver_waiting(desk)
+        return _deliver_waiting(desk, anyway=anyway)
     place = desk.workplace
     with desk.telling() as say:
         done = pipeline.deliver_run(
-            place, place.runs.load(run or ""), say, again=again, reason=reason, accept_by_hand=accept_by_hand
+            place,
+            place.runs.load(run or ""),
+            say,
+            again=again,
+            reason=reason,
+            accept_by_hand=accept_by_hand,
+            anyway=anyway,
         )
     return desk.finish(done, reads=True)
 
 
-def _deliver_waiting(desk: Desk) -> int:
+def _deliver_waiting(desk: Desk, *, anyway: bool) -> int:
     """Deliver what waits for every connection; one that fails does not keep the others."""
     from bridge import pipeline
     from bridge.show import report
@@ -115,7 +143,7 @@ def _deliver_waiting(desk: Desk) -> int:
     for chosen in desk.workplace.settings.connections.values():
         try:
             with desk.telling() as say:
-                sent = pipeline.deliver_waiting(desk.workplace, chosen, say)
+                sent = pipeline.deliver_waiting(desk.workplace, chosen, say, anyway=anyway)
         except BridgeError as error:
             desk.tell(f"{chosen.name}: {error}\nNext: {error.hint}")
             failed[chosen.name] = error
