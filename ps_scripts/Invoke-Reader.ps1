@@ -46,7 +46,6 @@ function New-Ends {
     [Console]::SetIn([System.IO.TextReader]::Null)
     $ends = New-Object PSObject -Property @{ In = $in; Out = $out; Mark = ''; Number = 0 }
     $ends | Add-Member -MemberType ScriptMethod -Name ReadLine -Value { $this.In.ReadLine() }
-    $ends | Add-Member -MemberType ScriptMethod -Name Close -Value { $this.In.Dispose() }
     $ends | Add-Member -MemberType ScriptMethod -Name WriteEvent -Value {
         param($event)
         $json = ConvertTo-Json -InputObject $event -Compress -Depth 4
@@ -329,7 +328,8 @@ function Get-Token($ask) {
     $answer = ConvertFrom-Json $Ends.ReadLine()
     if ($answer.token) {
         $ask['Token'] = ConvertFrom-Text $answer.token
-        $script:Secrets = @($Secrets) + @($ask['Token'])
+        $shown = @(Get-Texts $answer.secrets) + @($Secrets)
+        $script:Secrets = @($shown | Sort-Object -Property Length -Descending)
     } else { $ask['Refused'] = ConvertFrom-Text $answer.error }
     $ask['Wanted'] = $false
 }
@@ -445,7 +445,7 @@ function Get-SourceVersion($job) {
         if ($null -ne $item -and $null -ne $item.psobject.Properties['Version']) { $version = [string]$item.Version }
     }
     if ($answer.Complaints.Count -eq 0 -and $version -notmatch '^[0-9]+(\.[0-9]+)*$') {
-        [void]$answer.Complaints.Add([ordered]@{ message = "VersionCheck returned no dotted version: '$version'"
+        [void]$answer.Complaints.Add([ordered]@{ message = "VersionCheck returned no dotted version: '$(Protect-Text $version)'"
                 id = ''; script = ''; line = 0 })
     }
     if ($answer.Complaints.Count) { Write-Failure 'VersionCheck' $answer.Complaints 0; return $null }
@@ -584,7 +584,6 @@ $IsOurs = [bool]$job.ours
 $Ask = [System.Collections.Hashtable]::Synchronized(@{ Wanted = $false })
 $Values = @{}
 foreach ($pair in @($job.values)) { if ($null -ne $pair) { $Values[(ConvertFrom-Text $pair[0])] = ConvertFrom-Text $pair[1] } }
-if (-not $job.token) { $Ends.Close() }
 try {
     Write-Hello
     $SkipPatterns = @(foreach ($text in Get-Texts $job.skip) {

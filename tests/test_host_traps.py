@@ -387,6 +387,7 @@ def test_console_and_host_writing_reach_no_event(tmp_path: Path) -> None:
     reading = Reading(tmp_path, body)
     assert reading.rows() == [{"A": "1"}]
     assert "host: for people" in reading.log
+    assert "gone" not in reading.log
 
 
 def test_a_program_that_reads_standard_input_finds_it_closed(tmp_path: Path) -> None:
