@@ -105,7 +105,7 @@ class Cloud:
 
     @property
     def mistrusted(self) -> int:
-        """How many TLS handshakes failed, as from a client that does not trust the certificate."""
+        """How many tunnels nothing was asked in, as by a client that does not trust the certificate."""
         return self._proxy.mistrusted
 
     # --- what a test does to it ---

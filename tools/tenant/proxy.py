@@ -67,7 +67,9 @@ class Proxy:
     """The running proxy.
 
     ``user`` and ``password`` count while ``wants_password()``; ``refused`` counts hosts that were refused,
-    ``unauthorised`` the requests without the right password, ``mistrusted`` the handshakes that failed.
+    ``unauthorised`` the requests without the right password, ``mistrusted`` the tunnels in which nothing was
+    asked, as by a client that does not trust the certificate. Clients disagree about a password's charset: both
+    are taken.
     """
 
     def __init__(
@@ -92,9 +94,9 @@ class Proxy:
 
     def lets_in(self, authorization: str) -> bool:
         """Return whether a Proxy-Authorization header is good enough."""
-        expected = base64.b64encode(f"{self.user}:{self.password}".encode())
-        given = authorization.removeprefix("Basic ").encode()
-        return not self.wants_password() or secrets.compare_digest(given, expected)
+        pair = f"{self.user}:{self.password}"
+        expected = {base64.b64encode(pair.encode(charset)).decode() for charset in ("utf-8", "latin-1")}
+        return not self.wants_password() or authorization.removeprefix("Basic ") in expected
 
 
 class _Quiet(BaseHTTPRequestHandler):
@@ -146,12 +148,13 @@ class _Tunnel(_Quiet):
         context = self.proxy.authorities.context(host, stranger=self.proxy.self_signed())
         try:
             inside = context.wrap_socket(self.connection, server_side=True)
-        except (ssl.SSLError, OSError):
+        except OSError:
             self.proxy.mistrusted += 1
             return
         bound = type("Bound", (_Inside,), {"host": host, "proxy": self.proxy})
         with inside, contextlib.suppress(OSError):
             bound(inside, self.client_address, self.server)
+        self.proxy.mistrusted += not bound.asked
 
     def do_GET(self) -> None:
         """Refuse a request without a tunnel: Microsoft's hosts are reached by TLS only."""
@@ -167,8 +170,10 @@ class _Inside(_Quiet):
 
     proxy: Proxy
     host: str
+    asked = False
 
     def do_POST(self) -> None:
+        type(self).asked = True
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
         authorization = self.headers.get("Authorization", "")
         request = Request(self.host, self.command, self.path, authorization, body)
