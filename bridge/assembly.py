@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import date, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bridge import beacon, settings, system
+from bridge import beacon, expiry, settings, system
 from bridge.beacon import Beacon
 from bridge.errors import BeaconError
-from bridge.model import Connection, Engine, Reader, Secret
+from bridge.model import Connection, Engine, Owner, Reader, Secret
+from bridge.route import Route
 from bridge.runs.store import Runs
+from bridge.schedule import Scheduler, run_path
 from bridge.secrets.fetch import Secrets
 from bridge.secrets.store import Store
 from bridge.secrets.values import values
 from bridge.settings import Settings
-from bridge.workplace import Workplace
+from bridge.workplace import Grant, Workplace
 
 if TYPE_CHECKING:
     from bridge.collect.powershell import PowerShell
+    from bridge.signin.source import Source
 
 
 def workplace(
@@ -27,13 +32,16 @@ def workplace(
 ) -> Workplace:
     """Return the workplace that the options, the settings and this machine make; SettingsError if wrong."""
     said = settings.load(config, environment, system.default_state())
-    secrets = Secrets(environment, read_stdin, Store(said.state / "secrets", system.vault()))
+    store = Store(said.state / "secrets", system.vault())
+    secrets = Secrets(environment, read_stdin, store)
+    find_route = partial(Route.of, said.web, secrets.fetch)
     return Workplace(
         settings=said,
         runs=Runs(said.state),
         beacon=_beacon(root, said),
         values=partial(_values, secrets),
-        engines=partial(_engine, environment),
+        engines=partial(_engine, find_route, environment),
+        sign_ins=partial(_sign_in, find_route, secrets, store),
     )
 
 
@@ -46,16 +54,39 @@ def _beacon(root: Path | None, said: Settings) -> Beacon | BeaconError:
         return error
 
 
-def _values(secrets: Secrets, connection: Connection, reader: Reader) -> Mapping[str, str | Secret]:
-    return values(connection, reader, secrets)
+def _values(
+    secrets: Secrets, connection: Connection, reader: Reader, granted: Grant | None = None
+) -> Mapping[str, str | Secret]:
+    """Fill the parameters; our own folder asks the connection's cloud, unless another GraphRoot is given."""
+    if connection.sign_in is not None and reader.owner is Owner.BRIDGE:
+        given = {"GraphRoot": connection.cloud.graph, **connection.parameters}
+        connection = replace(connection, parameters=given)
+    return values(connection, reader, secrets, granted)
 
 
-def _engine(environment: Mapping[str, str], connection: Connection) -> Engine:
+def _sign_in(
+    find_route: Callable[[], Route],
+    secrets: Secrets,
+    store: Store,
+    connection: Connection,
+    tell: Callable[[str], None],
+) -> Source | None:
+    if connection.sign_in is None:
+        return None
+    from bridge.signin.source import sign_in
+
+    return sign_in(connection, secrets, store, find_route(), tell)
+
+
+def _engine(
+    find_route: Callable[[], Route], environment: Mapping[str, str], connection: Connection
+) -> Engine:
+    route = find_route()
     if connection.engine == "native":
         from bridge.collect.graph import Graph
 
-        return Graph()
-    return find_tester(environment)
+        return Graph(route)
+    return find_tester(route.child(environment))
 
 
 def find_tester(environment: Mapping[str, str]) -> PowerShell:
@@ -64,3 +95,32 @@ def find_tester(environment: Mapping[str, str]) -> PowerShell:
 
     executable = find_powershell(environment, windows=system.WINDOWS)
     return PowerShell(executable, environment, windows=system.WINDOWS, path_limit=system.path_length_limit())
+
+
+# --- what watches and schedules ---
+
+
+def scheduler(environment: Mapping[str, str], state: Path) -> Scheduler:
+    """Return this machine's Task Scheduler; BeaconError on a system that has none."""
+    if not system.WINDOWS:
+        raise BeaconError(
+            "There is no Windows Task Scheduler on this system.",
+            hint="Run it on the beacon; with --print it shows the tasks anywhere.",
+        )
+    root = Path(environment.get("SystemRoot", r"C:\Windows"))
+    return Scheduler(system.Schtasks(root / "System32" / "schtasks.exe"), state / "schedule")
+
+
+def next_start(environment: Mapping[str, str], said: Settings) -> Callable[[str], datetime | None]:
+    """Return what knows the next start of a connection's task, in local time; elsewhere there is none."""
+    if not system.WINDOWS:
+        return lambda _: None
+    tasks = scheduler(environment, said.state)
+    return lambda name: tasks.next_start(run_path(name), datetime.now())  # local, as tasks are
+
+
+def expiries(environment: Mapping[str, str], said: Settings) -> Callable[[Connection], date | None]:
+    """Return what knows when the first credential of a connection expires; standard input is left alone."""
+    store = Store(said.state / "secrets", system.vault())
+    secrets = Secrets(environment, lambda: "", store)
+    return lambda connection: expiry.first(connection, secrets, store)

@@ -13,9 +13,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
-from bridge import system
+from bridge import expiry, system
 from bridge.errors import EXIT_INTERRUPTED, EXIT_SEVERAL, BridgeError
-from bridge.model import Connection, SecretReference, State, Web
+from bridge.model import Connection, State, Web
 from bridge.runs.record import Run
 from bridge.runs.store import Runs
 
@@ -204,12 +204,8 @@ def inputs(connections: Iterable[Connection], web: Web, read_stdin: Callable[[],
 
 def stdin_names(connection: Connection, web: Web) -> frozenset[str]:
     """Return the names of the secrets that a connection takes from standard input."""
-    sign_in = connection.sign_in
-    values: list[object] = [*connection.parameters.values(), web.proxy_password]
-    if sign_in:
-        values += [sign_in.secret, sign_in.certificate, sign_in.passphrase, sign_in.refresh_token]
-    references = (one for one in values if isinstance(one, SecretReference))
-    return frozenset(one.name for one in references if one.where == "stdin")
+    named = [*expiry.references(connection), *([web.proxy_password] if web.proxy_password else [])]
+    return frozenset(one.name for one in named if one.where == "stdin")
 
 
 def exit_code(ended: Iterable[Ended]) -> int:

@@ -24,7 +24,19 @@ from bridge.workplace import Workplace
 from tests.engines import RowsEngine, contoso, silent, workplace
 from tests.folders import make_beacon, make_reader_folder, reader_parent
 
-COMMANDS = ["check", "collect", "convert", "deliver", "list", "rows", "run", "settings", "show", "verify"]
+COMMANDS = [
+    "check",
+    "collect",
+    "convert",
+    "deliver",
+    "list",
+    "rows",
+    "run",
+    "settings",
+    "show",
+    "status",
+    "verify",
+]
 
 
 @dataclass

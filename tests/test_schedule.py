@@ -18,10 +18,8 @@ from bridge.errors import BeaconError, SettingsError
 from bridge.model import Connection, Minutes
 from bridge.schedule import (
     Account,
-    Done,
     Program,
     Scheduler,
-    Schtasks,
     Task,
     Timing,
     check_task,
@@ -31,6 +29,7 @@ from bridge.schedule import (
     run_task,
     to_xml,
 )
+from bridge.system import Done, Schtasks
 
 NOW = datetime(2026, 11, 25, 14, 30)  # local time, as a task's boundaries are
 TAGS = {"t": "http://schemas.microsoft.com/windows/2004/02/mit/task"}

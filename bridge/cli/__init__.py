@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from bridge.cli import looking, readers, stages
+from bridge.cli import looking, readers, stages, watching
 from bridge.cli.group import group
 from bridge.desk import run_command
 
-__all__ = ["group", "looking", "main", "readers", "stages"]
+__all__ = ["group", "looking", "main", "readers", "stages", "watching"]
 
 
 def main(arguments: list[str]) -> int:

@@ -9,7 +9,7 @@ from datetime import datetime, time, timedelta
 from pathlib import Path
 
 from bridge.model import Connection
-from bridge.schedule.task import Account, Task
+from bridge.schedule.task import FOLDER, Account, Task
 
 DELIVER = "deliver waiting"
 _AFTER_THE_READER = timedelta(hours=1)  # converting and delivering come after minutes.run
@@ -41,6 +41,11 @@ class Timing:
     def first(self, now: datetime) -> datetime:
         """Return the first start, today's, in local time; one that is past counts from there on."""
         return datetime.combine(now.date(), self.at)
+
+
+def run_path(connection: str) -> str:
+    """Return the task's name, with its folder, that runs a connection."""
+    return f"{FOLDER}run {connection}"
 
 
 def run_task(

@@ -14,9 +14,6 @@ from typing import Protocol
 from bridge import system
 from bridge.errors import BeaconError
 from bridge.schedule.task import Task, from_xml, next_start, to_xml
-from bridge.system.schtasks import Done, Schtasks
-
-__all__ = ["Done", "Runner", "Scheduler", "Schtasks"]
 
 CHECK_SECONDS = 600.0
 
@@ -24,7 +21,7 @@ CHECK_SECONDS = 600.0
 class Runner(Protocol):
     """Runs schtasks once."""
 
-    def __call__(self, arguments: Sequence[str], *, asks: bool) -> Done:
+    def __call__(self, arguments: Sequence[str], *, asks: bool) -> system.Done:
         """Run it; with ``asks`` it has the terminal, so that it can ask for a password itself."""
         ...
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from rich.table import Table
 
+from bridge import status, system
 from bridge.many import Ended
 from bridge.runs.store import Runs
 from bridge.show import report, screen
+from bridge.status import Line
 
 
 def ended_json(ended: Sequence[Ended], runs: Runs) -> list[dict[str, object]]:
@@ -34,3 +37,51 @@ def _ended_row(one: Ended, runs: Runs) -> tuple[str, ...]:
     made = one.run
     facts = (made.run, str(made.state), f"{made.rows:,}", runs.place(made)) if made else ("-", "-", "-", "-")
     return (one.connection, *facts, str(one.exit_code), one.why)
+
+
+# --- status ---
+
+
+def status_json(line: Line) -> dict[str, object]:
+    """Return a connection's status; moments in UTC, the age in seconds, the next start in local time."""
+    return {
+        "connection": line.connection,
+        "overdue": bool(line.exit_code),
+        "exit_code": line.exit_code,
+        "delivered": system.timestamp(line.delivered) if line.delivered else None,
+        "age_seconds": int(line.age.total_seconds()) if line.age is not None else None,
+        "run": line.run,
+        "outcome": line.outcome,
+        "waiting": line.waiting,
+        "next_start": _local(line.next_start).isoformat() if line.next_start else None,
+        "expires": line.expires.isoformat() if line.expires else None,
+        "problems": list(line.problems),
+        "warnings": list(line.warnings),
+    }
+
+
+def status_lines(found: Sequence[Line]) -> list[object]:
+    """Return the table, a line a connection, and a sentence for each problem and warning."""
+    columns = ("Connection", "Delivered", "Age", "Last run", "Waiting", "Next start", "Expires")
+    lines: list[object] = [screen.table(columns, (_status_row(one) for one in found))]
+    for one in found:
+        lines += [f"{one.connection}: {text}" for text in one.problems]
+        lines += [f"{one.connection}: warning: {text}" for text in one.warnings]
+    return lines
+
+
+def _status_row(one: Line) -> tuple[str, ...]:
+    return (
+        one.connection,
+        screen.local(one.delivered) if one.delivered else "never",
+        status.shown(one.age) if one.age is not None else "-",
+        one.outcome,
+        str(one.waiting),
+        screen.local(_local(one.next_start)) if one.next_start else "-",
+        one.expires.isoformat() if one.expires else "-",
+    )
+
+
+def _local(moment: datetime) -> datetime:
+    """Return a local time with this machine's offset."""
+    return moment.astimezone()

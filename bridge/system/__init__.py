@@ -15,6 +15,7 @@ from bridge.system.places import default_state, path_length_limit, program_data
 from bridge.system.processes import Child, is_alive, own_process
 from bridge.system.registry import NoRegistry, Registry, registry
 from bridge.system.rights import admit, make_private_folder, strangers, write_private
+from bridge.system.schtasks import Done, Schtasks
 from bridge.system.vault import FileVault, Vault, vault
 
 __all__ = [
@@ -22,9 +23,11 @@ __all__ = [
     "PE_I386",
     "WINDOWS",
     "Child",
+    "Done",
     "FileVault",
     "NoRegistry",
     "Registry",
+    "Schtasks",
     "Vault",
     "admit",
     "default_state",
