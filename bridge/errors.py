@@ -60,10 +60,26 @@ class BeaconError(BridgeError):
 
 
 class SignInError(BridgeError):
-    """The tenant's sign-in or authorization refused us."""
+    """The tenant's sign-in or authorization refused us.
+
+    ``aadsts`` is the number of Microsoft's AADSTS code, ``seconds`` how long it asks to wait; None where it
+    named none.
+    """
 
     exit_code = 5
     hint = "Check the token or the app registration that the connection uses."
+
+    def __init__(
+        self,
+        sentence: str,
+        *,
+        hint: str | None = None,
+        retryable: bool | None = None,
+        aadsts: int | None = None,
+        seconds: float | None = None,
+    ) -> None:
+        super().__init__(sentence, hint=hint, retryable=retryable)
+        self.aadsts, self.seconds = aadsts, seconds
 
 
 class ReaderError(BridgeError):

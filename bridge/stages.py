@@ -17,7 +17,22 @@ from bridge.errors import (
     ReaderError,
     ReaderOutputError,
 )
-from bridge.model import Capture, Collected, Connection, Gap, Job, Manifest, Origin, Reader, Say, State, Talk
+from bridge.model import (
+    Capture,
+    Collected,
+    Connection,
+    Gap,
+    Granted,
+    Job,
+    Manifest,
+    Origin,
+    Owner,
+    Reader,
+    Say,
+    Secret,
+    State,
+    Talk,
+)
 from bridge.package.draft import draft, sources, too_long
 from bridge.package.verify import verify
 from bridge.package.write import write
@@ -40,7 +55,7 @@ def begin(
 ) -> Run:
     """Settle every parameter before anything is written or started, then make the run's folder and record."""
     if origin is Origin.ENGINE:
-        workplace.values(connection, reader)
+        workplace.values(connection, reader, None if connection.sign_in is None else _promised)
     moment = system.now()
     name, number = workplace.runs.new(moment)
     run = Run(
@@ -62,6 +77,11 @@ def begin(
     return run
 
 
+def _promised(_: Granted) -> Secret:
+    """Stand in for what the sign-in grants while parameters are settled: nobody has signed in yet."""
+    return Secret("granted when the run collects")
+
+
 # --- collect ---
 
 
@@ -69,14 +89,18 @@ def collect(workplace: Workplace, run: Run, connection: Connection, reader: Read
     """Run the reader's steps; every one leaves a capture, or the run fails."""
     with recorded(workplace.runs, run, "collect", say) as stage:
         stage.say(Talk("stage", f"collect: {run.reader.name} of {run.tenant}, run {run.run}"))
+        source = workplace.sign_ins(connection, partial(_telling, stage.say))
+        if source is not None:
+            source()  # the right tenant, or nothing is read
         job = Job(
             run=run.run,
             reader=reader,
-            values=workplace.values(connection, reader),
+            values=workplace.values(connection, reader, None if source is None else source.granted),
             folder=workplace.runs.path(run.run),
             minutes=connection.minutes,
             tolerate_errors=connection.tolerate_errors,
             skip_patterns=connection.skip_patterns,
+            token=source if reader.owner is Owner.BRIDGE else None,
         )
         done: dict[str, int] = {}
         try:
@@ -88,6 +112,10 @@ def collect(workplace: Workplace, run: Run, connection: Connection, reader: Read
         _refuse_changed(stage.run.reader.changed or ())
         _refuse_unlisted(stage.run.gaps, connection)
     return stage.run
+
+
+def _telling(say: Say, text: str) -> None:
+    say(Talk("log", f"sign-in: {text}"))
 
 
 def _noting(done: dict[str, int], say: Say, talk: Talk) -> None:

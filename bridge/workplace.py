@@ -2,27 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from bridge import beacon
 from bridge.beacon import Beacon
 from bridge.errors import BeaconError, SettingsError
-from bridge.model import Connection, Engine, Owner, Reader, Secret
+from bridge.model import Connection, Engine, Granted, Owner, Reader, Secret
 from bridge.readers import folder
 from bridge.runs.record import Run
 from bridge.runs.store import Runs
 from bridge.settings import Settings
 
+if TYPE_CHECKING:  # msal is slow to import; only a sign-in needs it
+    from bridge.signin.source import Source
+
+Grant = Callable[[Granted], Secret]
+
 
 class Values(Protocol):
     """Fills a reader's parameters for a connection."""
 
-    def __call__(self, connection: Connection, reader: Reader) -> Mapping[str, str | Secret]:
-        """Return a value for each declared parameter, or raise SettingsError."""
+    def __call__(
+        self, connection: Connection, reader: Reader, granted: Grant | None = None
+    ) -> Mapping[str, str | Secret]:
+        """Return a value for each declared parameter, or raise SettingsError.
+
+        ``granted`` is asked for what the connection's sign-in grants; None where there is no sign-in.
+        """
         ...
+
+
+class SignIns(Protocol):
+    """Signs a connection in."""
+
+    def __call__(self, connection: Connection, tell: Callable[[str], None]) -> Source | None:
+        """Return the source of its tokens, which asks nobody yet; None without [signin].
+
+        ``tell`` is told what does not fail a run. Raises SettingsError where [http] is wrong.
+        """
+        ...
+
+
+def no_sign_in(connection: Connection, tell: Callable[[str], None]) -> None:
+    """Sign nobody in."""
 
 
 class Engines(Protocol):
@@ -51,6 +76,7 @@ class Workplace:
     beacon: Beacon | BeaconError  # the error says where it was looked for; our own readers work all the same
     values: Values
     engines: Engines
+    sign_ins: SignIns = no_sign_in
 
     @property
     def beacon_folders(self) -> tuple[Path, ...]:

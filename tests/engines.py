@@ -112,7 +112,7 @@ def workplace(
         settings=settings,
         runs=Runs(settings.state),
         beacon=beacon or BeaconError("no beacon here"),
-        values=lambda connection, reader: values(connection, reader, secrets),
+        values=lambda connection, reader, granted=None: values(connection, reader, secrets, granted),
         engines=lambda connection: engine or RowsEngine(),
     )
 

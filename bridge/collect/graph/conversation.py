@@ -19,6 +19,8 @@ from bridge import system
 from bridge.collect.graph.calls import Call, Item
 from bridge.errors import ReaderError, SignInError
 from bridge.model import Secret, TokenSource
+from bridge.route import Route
+from bridge.web import Session
 
 ATTEMPTS = 10  # of one request, the first included
 UNANSWERED = 4  # attempts where nothing answers at all
@@ -33,13 +35,18 @@ _EXPIRED_PAGES = {"Directory_ExpiredPageToken", "DirectoryPageTokenNotFoundExcep
 
 
 class Bearer(AuthBase):
-    """The access token, put into each request's header; a source of fresh ones may renew it."""
+    """The access token, put into each request's header.
+
+    A token that was given is used until it is rejected; without one the source is asked before each request,
+    and decides when a new one is due.
+    """
 
     def __init__(self, given: str | Secret, source: TokenSource | None) -> None:
         token = given if isinstance(given, Secret) else Secret(given)
         self._source = source
-        if not token.reveal() and source is not None:
-            token = source(None)
+        self._asked = None if token.reveal() else source
+        if self._asked is not None:
+            token = self._asked(None)
         if not token.reveal():
             raise SignInError(
                 "AccessToken is empty and nothing else gives a token.",
@@ -49,6 +56,8 @@ class Bearer(AuthBase):
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Sign a request."""
+        if self._asked is not None:
+            self._token = self._asked(None)
         request.headers["Authorization"] = f"Bearer {self._token.reveal()}"
         return request
 
@@ -94,9 +103,9 @@ class _Again(Exception):
 # --- page by page ---
 
 
-def connected() -> requests.Session:
+def connected(route: Route) -> requests.Session:
     """Return a session that keeps its connections for one run: use it as a context manager."""
-    return requests.Session()
+    return Session(route)
 
 
 class Client:

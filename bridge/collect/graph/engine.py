@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from dataclasses import dataclass, field
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -11,7 +12,8 @@ from bridge.capture import CaptureWriter, Header, capture_paths
 from bridge.collect.graph.calls import CALLS, Unfit
 from bridge.collect.graph.conversation import Bearer, Client, Deadline, connected
 from bridge.errors import BeaconError, ReaderError, SettingsError
-from bridge.model import Bits, Capture, Collected, EngineFacts, Job, Owner, Reader, Say, Step, Talk
+from bridge.model import Bits, Capture, Collected, EngineFacts, Job, Owner, Reader, Say, Step, Talk, Web
+from bridge.route import Route
 
 READER = "Microsoft 365"
 _BEAT = 2.0  # seconds between two words about the rows so far
@@ -20,8 +22,11 @@ _BEAT = 2.0  # seconds between two words about the rows so far
 # --- the engine ---
 
 
+@dataclass(frozen=True)
 class Graph:
     """Collects our own reader folder without PowerShell; any other folder is refused by name."""
+
+    route: Route = field(default_factory=lambda: Route(Web()))
 
     def collect(self, job: Job, say: Say) -> Collected:
         """Read every step in order; each leaves its capture.
@@ -34,7 +39,7 @@ class Graph:
         bearer = Bearer(job.values["AccessToken"], job.token)
         run = Deadline.after(job.minutes.run, "run")
         captures = []
-        with connected() as session:
+        with connected(self.route) as session:
             for step, path in capture_paths(job):
                 deadline = min(run, Deadline.after(job.minutes.step, "step"), key=lambda one: one.at)
                 client = Client(session, root, bearer, deadline, partial(_tell_wait, say, step))

@@ -1,0 +1,1 @@
+"""Sign-in with msal: a connection in, a token or a SignInError out."""

@@ -1,0 +1,95 @@
+"""The right tenant, or nothing: whose token it is, and what Microsoft Graph calls the organisation."""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import urlsafe_b64decode
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from bridge.errors import SignInError
+from bridge.model import Connection, Secret
+
+if TYPE_CHECKING:
+    from bridge.signin.entra import Entra, Grant
+
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_UNREADABLE = (
+    "The organisation could not be read ({why}), so the tenant is proved by the token's tid alone; delegated "
+    "tokens, and apps without Organization.Read.All, may not read it."
+)
+
+
+def claims(token: Secret) -> Mapping[str, Any]:
+    """Return what an access token says of itself, unverified; nothing where it is no JWT.
+
+    Graph's tokens are opaque by contract. That they are JWTs with tid, roles and scp is what is seen; where
+    they are not, the organisation alone proves the tenant.
+    """
+    parts = token.reveal().split(".")
+    if len(parts) != 3:
+        return {}
+    try:
+        found = json.loads(urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def prove(entra: Entra, grant: Grant) -> str | None:
+    """Raise SignInError unless the token is the connection's tenant's; return what could not be proved.
+
+    The token's tid must be the tenant that the sign-in service knows by the settings' name for it, and the
+    organisation that Graph shows with this token must have that id, or that name as a verified domain.
+    """
+    connection = entra.connection
+    wanted = connection.tenant.lower()
+    tid = (grant.tenant or "").lower()
+    known = wanted if _ID.fullmatch(wanted) else grant.authority.lower()
+    if tid and _ID.fullmatch(known) and tid != known:
+        raise _other(connection, f"the token is of the tenant {tid}, not {known}")
+    found = entra.patiently(lambda: _organization(entra, grant))
+    if isinstance(found, str):
+        if not tid:
+            raise SignInError(
+                f"Whose token it is cannot be proved for {connection.name}: it has no tid, and {found}.",
+                hint="Grant the app the application permission Organization.Read.All, with admin consent.",
+            )
+        return _UNREADABLE.format(why=found)
+    names = {str(found.get("id", "")).lower(), *_domains(found)}
+    if wanted not in names or (tid and tid != str(found.get("id", "")).lower()):
+        raise _other(
+            connection, f"Graph shows the organisation {found.get('displayName')} ({found.get('id')})"
+        )
+    return None
+
+
+def _other(connection: Connection, why: str) -> SignInError:
+    return SignInError(
+        f"The credential of {connection.name} is of another tenant: {why}; expected {connection.tenant}.",
+        hint=f'Nothing was read. Sign in with the right tenant: beacon-bridge signin "{connection.name}"',
+    )
+
+
+def _domains(organization: Mapping[str, Any]) -> set[str]:
+    listed = organization.get("verifiedDomains")
+    return {str(one.get("name", "")).lower() for one in listed if isinstance(one, dict)} if listed else set()
+
+
+def _organization(entra: Entra, grant: Grant) -> Mapping[str, Any] | str:
+    """Return the organisation as Graph shows it, or the words for why this token may not read it."""
+    address = f"{entra.connection.cloud.graph}/v1.0/organization?$select=id,displayName,verifiedDomains"
+    headers = {"Authorization": f"Bearer {grant.token.reveal()}", "Accept": "application/json"}
+    with entra.translated(address):
+        answer = entra.session.get(address, headers=headers, allow_redirects=False)
+        if answer.status_code == 403:
+            return "Graph answers 403"
+        if answer.status_code == 401:
+            raise SignInError(
+                f"Microsoft Graph does not take the token of {entra.connection.name}.",
+                hint="Check cloud of the connection: a token is good in its own cloud only.",
+            )
+        answer.raise_for_status()
+        listed = answer.json()["value"]
+    return listed[0] if listed else "Graph shows no organisation"

@@ -1,0 +1,70 @@
+"""Sessions of requests that go the route of ``[http]`` and no other; every call has a deadline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.utils import get_environ_proxies
+
+from bridge.route import Route
+
+SECONDS = 60.0  # without a byte, where a call does not say otherwise
+
+
+class _Adapter(HTTPAdapter):
+    """Names us to the proxy in a header, so that the password is in no address."""
+
+    def __init__(self, route: Route) -> None:
+        self._route = route
+        super().__init__()
+
+    def proxy_headers(self, proxy: str) -> dict[str, str]:
+        """Return the headers for the proxy itself."""
+        header = self._route.authorization()
+        return super().proxy_headers(proxy) if header is None else {"Proxy-Authorization": header}
+
+
+class Session(requests.Session):
+    """Goes where the route says; takes no password from a .netrc file."""
+
+    def __init__(self, route: Route) -> None:
+        super().__init__()
+        self._route = route
+        self.trust_env = False
+        self.mount("https://", _Adapter(route))
+        self.mount("http://", _Adapter(route))
+
+    def request(self, *arguments: Any, **more: Any) -> requests.Response:  # noqa: ANN401  # as its parent
+        """Make a request with a deadline."""
+        more.setdefault("timeout", SECONDS)
+        return super().request(*arguments, **more)
+
+    def merge_environment_settings(  # type: ignore[override]  # its parent promises a private type
+        self,
+        url: Any,  # noqa: ANN401  # as its parent, and the next two
+        proxies: Any,  # noqa: ANN401  # not asked for
+        stream: bool | None,
+        verify: Any,  # noqa: ANN401  # not asked for
+        cert: Any,  # noqa: ANN401  # not asked for
+    ) -> dict[str, Any]:
+        """Return what requests would take from the environment: proxies and trust, from the route instead."""
+        bundle = self._route.web.ca_bundle
+        return {
+            "proxies": _proxies(self._route, str(url), get_environ_proxies),
+            "stream": bool(stream),
+            "verify": True if bundle is None else str(bundle),
+            "cert": cert,
+        }
+
+
+def _proxies(route: Route, url: str, system: Callable[[str], dict[str, str]]) -> dict[str, str]:
+    """Return the proxies for an address; ``system`` asks the environment and, on Windows, the registry."""
+    if route.web.proxy == "none" or route.passes_by((urlsplit(url).hostname or "").lower()):
+        return {}
+    if route.web.proxy == "system":
+        return system(url)
+    return {"http": route.web.proxy, "https": route.web.proxy}
