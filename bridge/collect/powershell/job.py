@@ -15,17 +15,18 @@ from typing import Literal
 from bridge.capture import capture_paths, column_element, keys
 from bridge.errors import SettingsError
 from bridge.model import Function, InputVariable, Job, Owner, Secret, Step
+from bridge.secrets.guises import guises
 
 Task = Literal["probe", "test", "version", "collect"]
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A job for the host: its line, the mark that its events bear, and the secrets that no log may show."""
+    """A job for the host: its line, the mark that its events bear, and the guises that no log may show."""
 
     line: bytes = field(repr=False)
     mark: str
-    secrets: tuple[str, ...] = field(repr=False)
+    guises: tuple[str, ...] = field(repr=False)
     asks: bool  # whether the host may ask for tokens, and so keeps its standard input open
 
 
@@ -52,26 +53,26 @@ def of(task: Task, job: Job) -> Order:
         "version": _function(reader.version_check) if _wants_version(task, job) else None,
         "steps": _steps(job) if task == "collect" else [],
     }
-    secrets = tuple(value.reveal() for value in job.values.values() if isinstance(value, Secret))
-    return _order(task, content, tuple(filter(None, secrets)), asks=asks)
+    secrets = (value.reveal() for value in job.values.values() if isinstance(value, Secret))
+    return _order(task, content, guises(secrets), asks=asks)
 
 
 # The host reads every key under strict mode, so each is there.
 _NOTHING: Mapping[str, object] = {"ours": False, "values": [], "tolerate": [], "skip": [], "scripts": []}
 
 
-def _order(task: Task, content: dict[str, object], secrets: tuple[str, ...], *, asks: bool) -> Order:
+def _order(task: Task, content: dict[str, object], shown: tuple[str, ...], *, asks: bool) -> Order:
     mark = os.urandom(12).hex()
     whole = {
         "task": task,
         "mark": mark,
         "parent": os.getpid(),
         "token": asks,
-        "secrets": _texts(secrets),
+        "secrets": _texts(shown),
         **_NOTHING,
         **content,
     }
-    return Order(json.dumps(whole, ensure_ascii=True).encode() + b"\n", mark, secrets, asks)
+    return Order(json.dumps(whole, ensure_ascii=True).encode() + b"\n", mark, shown, asks)
 
 
 def _wants_version(task: Task, job: Job) -> bool:
@@ -113,8 +114,9 @@ def _step(step: Step, path: str) -> dict[str, object]:
 
 
 def answer(token: Secret) -> bytes:
-    """Return the answer to the host's question for a token."""
-    return json.dumps({"token": _text(token.reveal())}).encode() + b"\n"
+    """Return the answer to the host's question for a token: it, and the guises that no log may show."""
+    text = token.reveal()
+    return json.dumps({"token": _text(text), "secrets": _texts(guises([text]))}).encode() + b"\n"
 
 
 def refusal(sentence: str) -> bytes:

@@ -9,7 +9,8 @@ from bridge.collect.powershell import job as orders
 from bridge.collect.powershell.account import Account
 from bridge.collect.powershell.host import Ended, Event, Host, Line
 from bridge.errors import BeaconError, BridgeError, ReaderError
-from bridge.model import Secret, Talk
+from bridge.model import Job, Secret, Talk
+from bridge.secrets.guises import guises, hide
 
 RIGHT_ONE = r"%SystemRoot%\SysWOW64\WindowsPowerShell\v1.0\powershell.exe"
 _LANGUAGE = 71  # the host's exit code where PowerShell does not run in FullLanguage
@@ -29,7 +30,8 @@ class Watch:
     def __init__(self, host: Host, order: orders.Order, account: Account, *, only_32: bool) -> None:
         self._host, self._order, self._account, self._only_32 = host, order, account, only_32
         self._started = self._step_started = self._alive = system.stopwatch()
-        self._secrets = list(order.secrets)
+        self._shown = order.guises
+        self._handed = _last_secret(account.job)
         self._last_words: list[str] = []
 
     def follow(self) -> None:
@@ -72,17 +74,16 @@ class Watch:
             self._host.answer(orders.refusal("there is no token source"))
             return
         try:
-            token = source(Secret(self._secrets[-1]) if rejected and self._secrets else None)
+            token = source(self._handed if rejected else None)
         except BridgeError as error:
             self._account.failure = error
             return
-        self._secrets.append(token.reveal())
+        self._handed = token
+        self._shown += guises([token.reveal()])
         self._host.answer(orders.answer(token))
 
     def _line(self, line: Line) -> None:
-        text = line.text
-        for secret in sorted(self._secrets, key=len, reverse=True):
-            text = text.replace(secret, "***")
+        text = hide(line.text, self._shown)
         self._last_words = [*self._last_words[-4:], text]
         self._account.say(Talk("log", f"{line.source}: {text}", step=self._account.step))
 
@@ -125,3 +126,9 @@ class Watch:
         if self._account.step:
             yield "the step took more than", self._step_started, minutes.step
         yield "no row and no message for", self._alive, minutes.silence
+
+
+def _last_secret(job: Job) -> Secret | None:
+    """Return the last secret among a job's values: the token that the reader begins with, if it has one."""
+    secrets = [value for value in job.values.values() if isinstance(value, Secret)]
+    return secrets[-1] if secrets else None

@@ -1,0 +1,78 @@
+"""The guises in which a text can turn up in a log, and a text without them."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable, Iterator
+from urllib.parse import quote
+from xml.sax.saxutils import escape
+
+_LEAST = 8  # characters of a derived guise; a shorter one would be found in innocent text
+_RESERVED = ";/?:@&=+$,#[]!'()*"  # what .NET's EscapeUriString leaves as it is
+MARK = "***"
+
+
+def guises(secrets: Iterable[str]) -> tuple[str, ...]:
+    """Return what must not be shown, longest first: each secret, and what is made of it on its way.
+
+    That is: URL-encoded; base64 at each of its three alignments, of UTF-8 and of UTF-16; UTF-16 in hex, as
+    CLIXML holds a secure string outside Windows; as JSON and XML write it; and the long lines of a text that
+    has several.
+    """
+    found: set[str] = set()
+    for secret in filter(None, secrets):
+        derived = {one for part in (secret, *secret.splitlines()) for one in _derived(part)}
+        found |= {secret} | {one for one in derived if len(one) >= _LEAST}
+    return tuple(sorted(found, key=lambda one: (-len(one), one)))
+
+
+def _derived(text: str) -> Iterator[str]:
+    utf8, utf16 = text.encode(errors="surrogatepass"), text.encode("utf-16-le", "surrogatepass")
+    yield text
+    yield from _url(utf8)
+    yield from (*_base64(utf8), *_base64(utf16))
+    yield from (utf16.hex(), utf16.hex().upper())
+    yield json.dumps(text)[1:-1]
+    yield json.dumps(text, ensure_ascii=False)[1:-1]
+    yield escape(text, {'"': "&quot;"})
+
+
+def _url(content: bytes) -> Iterator[str]:
+    for safe in ("", "/", _RESERVED):
+        encoded = quote(content, safe=safe)
+        for one in (encoded, encoded.replace("%20", "+")):
+            yield one
+            yield "".join(_small(piece, place) for place, piece in enumerate(one.split("%")))
+
+
+def _small(piece: str, place: int) -> str:
+    """Return a piece behind a percent sign with the two digits of its hex in small letters."""
+    return f"%{piece[:2].lower()}{piece[2:]}" if place else piece
+
+
+def _base64(content: bytes) -> Iterator[str]:
+    """Yield what base64 shows of the content wherever it begins: the digits that are its alone."""
+    for before in range(3):
+        digits = base64.b64encode(bytes(before) + content).decode().rstrip("=")
+        whole = (before + len(content)) * 8 // 6
+        inner = digits[-(-before * 8 // 6) : whole]
+        yield inner
+        yield inner.translate({43: "-", 47: "_"})
+
+
+def hide(text: str, shown: Iterable[str]) -> str:
+    """Return the text without the guises, longest first, nor the beginning of one where the text was cut."""
+    for guise in shown:
+        text = text.replace(guise, MARK)
+    return _without_beginning(text, shown)
+
+
+def _without_beginning(text: str, shown: Iterable[str]) -> str:
+    for guise in shown:
+        place = text.find(guise[:_LEAST]) if len(guise) > _LEAST else -1
+        while place >= 0:
+            if guise.startswith(text[place:]):
+                return text[:place] + MARK
+            place = text.find(guise[:_LEAST], place + 1)
+    return text
