@@ -104,6 +104,57 @@ def test_the_bridge_gives_tokens(engine: PowerShell, tmp_path: Path) -> None:
     assert asked == [False, True] * 3
 
 
+_ASKING = """
+. $env:SCRIPT
+$Microsoft365Limits['AskSeconds'] = [int]$env:SECONDS
+$global:BridgeToken = New-Object PSObject -Property @{ Asked = 0; Token = $env:TOKEN }
+$global:BridgeToken | Add-Member -MemberType ScriptMethod -Name Get -Value { $this.Asked++; $this.Token }
+[void](Get-Microsoft365User -GraphRoot $env:ROOT -AccessToken '')
+$global:BridgeToken.Asked
+"""
+
+
+@pytest.mark.powershell
+@pytest.mark.parametrize(("seconds", "times"), [("0", 1 + 3), ("60", 1)])
+def test_a_token_is_asked_for_while_pages_come(powershell: str, seconds: str, times: int) -> None:
+    """Before a page BridgeToken is asked again, unless it was asked within the last minute."""
+    with serve(Tenant(2500)) as service:
+        said = _run(powershell, _ASKING, SECONDS=seconds, TOKEN=service.token, ROOT=service.root)
+    assert said.split() == [str(times).encode()]
+
+
+_PROXY = """
+. $env:SCRIPT
+$proxy = Get-Microsoft365Proxy $env:ADDRESS $env:BYPASS
+$through = foreach ($one in ConvertFrom-Json $env:ADDRESSES) {
+    if ($proxy.IsBypassed([Uri]$one)) { 'past' } else { $proxy.GetProxy([Uri]$one).AbsoluteUri }
+}
+ConvertTo-Json @{ through = @($through); user = [string]$proxy.Credentials.UserName
+    password = [string]$proxy.Credentials.Password }
+"""
+
+
+@pytest.mark.powershell
+def test_the_proxy_for_windows_powershell(powershell: str) -> None:
+    """HTTPS_PROXY and NO_PROXY become the proxy that Windows PowerShell takes, password and all."""
+    addresses = [
+        "https://graph.microsoft.com/v1.0",
+        "https://a.contoso.example/x",
+        "https://notcontoso.example",
+    ]
+    said = json.loads(
+        _run(
+            powershell,
+            _PROXY,
+            ADDRESS="http://j%C3%B6:p%40ss%3A@proxy.example:8080",
+            BYPASS="intranet, .contoso.example",
+            ADDRESSES=json.dumps(addresses),
+        )
+    )
+    proxy = "http://proxy.example:8080/"
+    assert said == {"through": [proxy, "past", proxy], "user": "j\u00f6", "password": "p@ss:"}
+
+
 # --- when Graph misbehaves ---
 
 

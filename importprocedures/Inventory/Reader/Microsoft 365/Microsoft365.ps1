@@ -7,7 +7,10 @@ The functions of beacon-bridge's own reader folder "Microsoft 365". Each row fun
 the pages of the answer arrive; nothing is kept but the page at hand.
 
 The access token is the parameter AccessToken or, where that is empty or refused, what the variable BridgeToken
-gives. It travels in the Authorization header only, and only to the host of GraphRoot.
+gives; BridgeToken is asked again while the pages come, and gives another token before one ends. The token travels
+in the Authorization header only, and only to the host of GraphRoot.
+
+The proxy is that of the environment variables HTTPS_PROXY and NO_PROXY, or the account's where they are not set.
 
 Runs on Windows PowerShell 5.1 and PowerShell 7. docs/readers.md describes the rows.
 
@@ -26,6 +29,7 @@ $Microsoft365Limits = @{
     Unanswered  = 4       # attempts where nothing answers at all
     WaitSeconds = 900     # altogether for one request
     LongestWait = 60      # where Graph does not say how long
+    AskSeconds  = 60      # between two questions for a token that is still good
 }
 
 # --- what the reader folder names ---
@@ -177,8 +181,11 @@ function Get-Microsoft365Base([string]$GraphRoot) {
 
 function New-Microsoft365Session([string]$GraphRoot, [string]$AccessToken) {
     # Where to ask, and with which token.
-    $graph = @{ Base = (Get-Microsoft365Base $GraphRoot); Token = $AccessToken }
-    if (-not $graph['Token']) { $graph['Token'] = Get-Microsoft365Token $null }
+    $graph = @{ Base = (Get-Microsoft365Base $GraphRoot); Token = $AccessToken; Asked = $null }
+    if (-not $graph['Token']) {
+        $graph['Token'] = Get-Microsoft365Token $null
+        $graph['Asked'] = [System.Diagnostics.Stopwatch]::StartNew()
+    }
     if (-not $graph['Token']) {
         throw 'sign-in: AccessToken is empty and nothing else gives a token; fill AccessToken'
     }
@@ -188,6 +195,14 @@ function New-Microsoft365Session([string]$GraphRoot, [string]$AccessToken) {
 function Get-Microsoft365Token($Rejected) {
     # A token from BridgeToken, in place of the one that was rejected; nothing where there is no BridgeToken.
     if (Test-Path -LiteralPath 'variable:global:BridgeToken') { $global:BridgeToken.Get($Rejected) }
+}
+
+function Update-Microsoft365Token($Graph) {
+    # Where BridgeToken gives the token it also decides when another is due, so it is asked again and again.
+    if ($null -eq $Graph['Asked']) { return }
+    if ($Graph['Asked'].Elapsed.TotalSeconds -lt $Microsoft365Limits['AskSeconds']) { return }
+    $Graph['Token'] = Get-Microsoft365Token $null
+    $Graph['Asked'] = [System.Diagnostics.Stopwatch]::StartNew()
 }
 
 function Get-Microsoft365Item($Graph, [string]$Call) {
@@ -270,6 +285,30 @@ function ConvertFrom-Microsoft365Moment($Value) {
     $seconds + $fraction + 'Z'
 }
 
+# --- the proxy ---
+
+function Get-Microsoft365Proxy([string]$Address, [string]$Bypass) {
+    # The proxy of an address such as http://name:password@proxy:8080, passed by for the names in a list.
+    $uri = [Uri]$Address
+    $names = foreach ($name in $Bypass.Split(',')) { if ($name.Trim()) { $name.Trim().TrimStart('*', '.') } }
+    $patterns = foreach ($name in @($names)) { '://([^/]*\.)?' + [regex]::Escape($name) + '(:[0-9]+)?$' }
+    $where = $uri.Scheme + '://' + $uri.Authority
+    $proxy = New-Object -TypeName System.Net.WebProxy -ArgumentList $where, $true, ([string[]]@($patterns))
+    if ($uri.UserInfo) {
+        $user, $password = foreach ($part in $uri.UserInfo.Split([char[]]':', 2)) { [Uri]::UnescapeDataString($part) }
+        $proxy.Credentials = New-Object -TypeName System.Net.NetworkCredential -ArgumentList $user, $password
+    } else { $proxy.UseDefaultCredentials = $true }
+    $proxy
+}
+
+# Windows PowerShell knows the account's proxy only; PowerShell 7 reads the variables itself.
+if ($PSVersionTable.PSVersion.Major -lt 6) {
+    if ($env:NO_PROXY -eq '*') { [System.Net.WebRequest]::DefaultWebProxy = $null }
+    elseif ($env:HTTPS_PROXY) {
+        [System.Net.WebRequest]::DefaultWebProxy = Get-Microsoft365Proxy $env:HTTPS_PROXY $env:NO_PROXY
+    }
+}
+
 # --- HTTP: one request, with honest waits ---
 
 function Invoke-Microsoft365Request($Graph, [string]$Link) {
@@ -277,6 +316,7 @@ function Invoke-Microsoft365Request($Graph, [string]$Link) {
     $waited = 0
     $renewed = $false
     for ($attempt = 1; ; $attempt++) {
+        Update-Microsoft365Token $Graph
         try { return (Send-Microsoft365Request $Graph $Link) }
         catch { $failure = Get-Microsoft365Failure $_ }
         if ($failure['Status'] -eq 401 -and -not $renewed) {
