@@ -103,11 +103,6 @@ class Cloud:
         """How many requests came without the proxy's password."""
         return self._proxy.unauthorised
 
-    @property
-    def mistrusted(self) -> int:
-        """How many tunnels nothing was asked in, as by a client that does not trust the certificate."""
-        return self._proxy.mistrusted
-
     # --- what a test does to it ---
 
     def switch(self, faults: str) -> None:

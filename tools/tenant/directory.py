@@ -79,6 +79,7 @@ class Grant:
     redirect_uri: str = ""
     challenge: str = ""
     nonce: str = ""
+    scope: str = ""
     used: bool = False
 
 
@@ -91,6 +92,7 @@ class DeviceGrant:
     user_code: str
     expires: float
     interval: float
+    scope: str = ""
     polled: float = 0.0
     user: User | None = None
     declined: bool = False

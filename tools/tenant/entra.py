@@ -108,6 +108,7 @@ class Entra:
         else:
             grant = Grant(app, self.user, tenant, self._now(), redirect_uri=fields["redirect_uri"])
             grant.challenge, grant.nonce = fields.get("code_challenge", ""), fields.get("nonce", "")
+            grant.scope = fields.get("scope", "")
             back |= {"code": self._directory.keep_code(grant), "session_state": secrets.token_hex(8)}
         mark = "#" if fields.get("response_mode") == "fragment" else "?"
         return Answer(302, "", {"Location": f"{fields['redirect_uri']}{mark}{urlencode(back)}"})
@@ -134,7 +135,8 @@ class Entra:
         switches = self._switches()
         user_code = "".join(secrets.choice(string.ascii_uppercase + string.digits) for _ in range(9))
         expires = self._now() + switches.device_life
-        grant = DeviceGrant(app, tenant, user_code, expires, switches.device_interval)
+        scope = question.fields.get("scope", "")
+        grant = DeviceGrant(app, tenant, user_code, expires, switches.device_interval, scope)
         address = f"https://{DEVICE_HOST}{DEVICE_PATH}"
         message = (
             f"To sign in, use a web browser to open the page {address} and enter the code {user_code} "

@@ -58,8 +58,9 @@ class Grants:
                 grant = self._device(app, tenant, form)
             case other:
                 raise Denied(70003, grant=other or "")
-        token = self._directory.keep_refresh_token(grant) if "offline_access" in _scopes(form) else None
-        return self._for_user(host, grant.tenant, grant, form, token)
+        wanted = {**form, "scope": form.get("scope") or grant.scope}
+        token = self._directory.keep_refresh_token(grant) if "offline_access" in _scopes(wanted) else None
+        return self._for_user(host, grant.tenant, grant, wanted, token)
 
     # --- who asks ---
 
@@ -99,6 +100,7 @@ class Grants:
             grant = self._directory.refresh_tokens.get(token)
             if grant is None or grant.app.client_id != app.client_id:
                 raise Denied(70000)
+            grant.app = app  # as it is registered by now
             self._check_age(grant, switches)
             if place in ANY_TENANT or switches.any_tenant:
                 tenant = grant.tenant
@@ -162,7 +164,7 @@ class Grants:
             grant.used = True
         if grant.user.refused_with:
             raise Denied(grant.user.refused_with)
-        return Grant(app, grant.user, tenant, now)
+        return Grant(app, grant.user, tenant, now, scope=grant.scope)
 
     # --- what comes back ---
 

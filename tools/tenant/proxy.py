@@ -67,9 +67,8 @@ class Proxy:
     """The running proxy.
 
     ``user`` and ``password`` count while ``wants_password()``; ``refused`` counts hosts that were refused,
-    ``unauthorised`` the requests without the right password, ``mistrusted`` the tunnels in which nothing was
-    asked, as by a client that does not trust the certificate. Clients disagree about a password's charset: both
-    are taken.
+    ``unauthorised`` the requests without the right password. Clients disagree about a password's charset:
+    both are taken.
     """
 
     def __init__(
@@ -87,7 +86,6 @@ class Proxy:
         self.user, self.password = "beacon", f"p:@/ %ü{secrets.token_hex(6)}"
         self.refused: Counter[str] = Counter()
         self.unauthorised = 0
-        self.mistrusted = 0
         self.server = ThreadingHTTPServer(("127.0.0.1", port), type("Bound", (_Tunnel,), {"proxy": self}))
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_port}"
@@ -149,12 +147,9 @@ class _Tunnel(_Quiet):
         try:
             inside = context.wrap_socket(self.connection, server_side=True)
         except OSError:
-            self.proxy.mistrusted += 1
-            return
-        bound = type("Bound", (_Inside,), {"host": host, "proxy": self.proxy})
+            return  # a client that does not trust the certificate
         with inside, contextlib.suppress(OSError):
-            bound(inside, self.client_address, self.server)
-        self.proxy.mistrusted += not bound.asked
+            _bound(self.proxy, host)(inside, self.client_address, self.server)
 
     def do_GET(self) -> None:
         """Refuse a request without a tunnel: Microsoft's hosts are reached by TLS only."""
@@ -170,10 +165,8 @@ class _Inside(_Quiet):
 
     proxy: Proxy
     host: str
-    asked = False
 
     def do_POST(self) -> None:
-        type(self).asked = True
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
         authorization = self.headers.get("Authorization", "")
         request = Request(self.host, self.command, self.path, authorization, body)
@@ -190,3 +183,13 @@ class _Inside(_Quiet):
     def date_time_string(self, timestamp: float | None = None) -> str:
         """Return the time for the Date header, by the cloud's clock."""
         return formatdate(self.proxy.behind.now() if timestamp is None else timestamp, usegmt=True)
+
+
+def _bound(proxy: Proxy, host: str) -> type[_Inside]:
+    """Return the class for one tunnel's inside."""
+
+    class Bound(_Inside):
+        pass
+
+    Bound.proxy, Bound.host = proxy, host
+    return Bound
