@@ -225,7 +225,7 @@ def test_a_failing_child_is_no_measurement() -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="the benchmarks use getrusage, which Windows lacks")
 def test_the_benchmarks_run_on_tiny_inputs(tmp_path: Path) -> None:
     """Real child processes convert, verify and report their peak memory."""
-    size = bench.Size(convert=20, memory=20, rows=20, again=20, rounds=1, memory_rounds=1, host_rounds=1)
+    size = bench.Size(convert=20, memory=20, rows=20, again=20, rounds=1, memory_rounds=1, long_rounds=1)
     figures = [
         *bench.convert(tmp_path / "1", size),
         *bench.memory(tmp_path / "2", size),

@@ -1,7 +1,7 @@
 """Measure what beacon-bridge costs, as ratios that hold on any machine.
 
     python -m tools.bench               everything, median of five rounds; some minutes
-    python -m tools.bench --quick       smaller inputs, three rounds; within a minute
+    python -m tools.bench --quick       smaller inputs, three rounds or one; within a minute
     python -m tools.bench --json FILE   where the figures go as JSON (bench.json)
 
 CPU seconds of whole child processes (user and system), the jobs of a comparison in turn. P1 is held against a
@@ -35,13 +35,13 @@ class Size:
     again: int
     rounds: int
     memory_rounds: int
-    host_rounds: int
+    long_rounds: int
 
 
 FULL = Size(
-    convert=100_000, memory=1_000_000, rows=100_000, again=20_000, rounds=5, memory_rounds=5, host_rounds=5
+    convert=100_000, memory=1_000_000, rows=100_000, again=20_000, rounds=5, memory_rounds=5, long_rounds=5
 )
-QUICK = Size(convert=20_000, memory=50_000, rows=30_000, again=1000, rounds=3, memory_rounds=1, host_rounds=1)
+QUICK = Size(convert=20_000, memory=50_000, rows=30_000, again=1000, rounds=3, memory_rounds=1, long_rounds=1)
 
 
 def main() -> int:
@@ -117,7 +117,7 @@ def memory(folder: Path, size: Size) -> list[Figure]:
 
 def host(folder: Path, size: Size) -> list[Figure]:
     """P3: see emission.py."""
-    return emission.figures(folder, size.rows, size.host_rounds)
+    return emission.figures(folder, size.rows, size.long_rounds)
 
 
 def start(folder: Path, size: Size) -> list[Figure]:
@@ -142,7 +142,7 @@ def start(folder: Path, size: Size) -> list[Figure]:
 
 def repeat(folder: Path, size: Size) -> list[Figure]:
     """P6: see again.py."""
-    return again.figures(folder, size.again, size.rounds)
+    return again.figures(folder, size.again, size.long_rounds)
 
 
 PARTS: dict[str, Callable[[Path, Size], list[Figure]]] = {
