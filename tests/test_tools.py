@@ -175,6 +175,15 @@ def test_a_figure_is_held_against_its_target_and_goal() -> None:
     assert Figure("P3", "it", (), target=1.0, skipped="no pwsh").verdict == "skipped: no pwsh"
 
 
+def test_a_single_quick_round_is_held_against_nothing() -> None:
+    """With --quick, one value informs; several values, or a full round, are judged."""
+    single, several = (Figure("P3", "it", values, target=1.0) for values in ((0.5,), (0.5, 2.0, 2.0)))
+    quick = [figure.verdict for figure in bench.judged([single, several], quick=True)]
+    full = [figure.verdict for figure in bench.judged([single, several], quick=False)]
+    assert quick == ["for information", "TARGET MISSED"]
+    assert full == ["target met", "TARGET MISSED"]
+
+
 def test_rounds_are_interleaved_and_compared_round_by_round() -> None:
     """Jobs run in turn, and a ratio is taken within each round."""
     order: list[str] = []
