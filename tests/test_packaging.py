@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import os
 import shutil
@@ -67,6 +68,15 @@ def test_the_wheel_holds_the_scripts_and_the_reader_folders(wheel: Path) -> None
         assert travelling
         assert {f"bridge/{path.relative_to(ROOT).as_posix()}" for path in travelling} <= held
     assert "bridge/py.typed" in held
+
+
+def test_every_package_of_the_house_is_listed() -> None:
+    """setup.cfg names each folder of modules and no other: a missing one would not travel."""
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "setup.cfg", "utf-8")
+    listed = set(settings["options"]["packages"].split()) - {"bridge.ps_scripts", "bridge.importprocedures"}
+    folders = {path.parent.relative_to(ROOT) for path in (ROOT / "bridge").rglob("__init__.py")}
+    assert listed == {".".join(path.parts) for path in folders}
 
 
 def test_the_wheel_holds_nothing_else(wheel: Path) -> None:
