@@ -32,8 +32,8 @@ def workplace(
 ) -> Workplace:
     """Return the workplace that the options, the settings and this machine make; SettingsError if wrong."""
     said = settings.load(config, environment, system.default_state())
-    store = Store(said.state / "secrets", system.vault())
-    secrets = Secrets(environment, read_stdin, store)
+    kept = store(said)
+    secrets = Secrets(environment, read_stdin, kept)
     find_route = partial(Route.of, said.web, secrets.fetch)
     return Workplace(
         settings=said,
@@ -41,8 +41,14 @@ def workplace(
         beacon=_beacon(root, said),
         values=partial(_values, secrets),
         engines=partial(_engine, find_route, environment),
-        sign_ins=partial(_sign_in, find_route, secrets, store),
+        sign_ins=partial(_sign_in, find_route, secrets, kept),
+        expiries=partial(expiry.each, secrets=secrets, dates=kept),
     )
+
+
+def store(said: Settings) -> Store:
+    """Return the store of secrets below the state folder."""
+    return Store(said.state / "secrets", system.vault())
 
 
 def _beacon(root: Path | None, said: Settings) -> Beacon | BeaconError:
@@ -121,6 +127,6 @@ def next_start(environment: Mapping[str, str], said: Settings) -> Callable[[str]
 
 def expiries(environment: Mapping[str, str], said: Settings) -> Callable[[Connection], date | None]:
     """Return what knows when the first credential of a connection expires; standard input is left alone."""
-    store = Store(said.state / "secrets", system.vault())
-    secrets = Secrets(environment, lambda: "", store)
-    return lambda connection: expiry.first(connection, secrets, store)
+    kept = store(said)
+    secrets = Secrets(environment, lambda: "", kept)
+    return lambda connection: expiry.first(connection, secrets, kept)

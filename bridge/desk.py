@@ -68,9 +68,18 @@ class Desk:
 
         settings = self.workplace.settings
         chosen = settings.connection(name)
-        for line in (*(f"warning: {one}" for one in settings.warnings), *doctor.retired(settings)):
+        warnings = [*settings.warnings, *self._expiring(chosen)]
+        for line in (*(f"warning: {one}" for one in warnings), *doctor.retired(settings)):
             self.tell(line)
         return chosen
+
+    def _expiring(self, chosen: Connection) -> list[str]:
+        from bridge import expiry, system
+
+        try:
+            return expiry.expiring(self.workplace.expiries(chosen), system.now().astimezone().date())
+        except BridgeError:  # a credential that cannot be had: whoever needs it says why
+            return []
 
     def same_words(self) -> list[str]:
         """Return the options that make another process of ours work with the same settings and beacon."""

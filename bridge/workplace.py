@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from bridge import beacon
 from bridge.beacon import Beacon
 from bridge.errors import BeaconError, SettingsError
+from bridge.expiry import Expiry
 from bridge.model import Connection, Engine, Granted, Owner, Reader, Secret
 from bridge.readers import folder
 from bridge.runs.record import Run
@@ -50,6 +51,19 @@ def no_sign_in(connection: Connection, tell: Callable[[str], None]) -> None:
     """Sign nobody in."""
 
 
+class Expiries(Protocol):
+    """Knows the last day of a connection's credentials."""
+
+    def __call__(self, connection: Connection) -> Iterator[Expiry]:
+        """Yield each that has one; SettingsError for a credential that cannot be had."""
+        ...
+
+
+def no_expiries(connection: Connection) -> Iterator[Expiry]:
+    """Know of no last day."""
+    yield from ()
+
+
 class Engines(Protocol):
     """Chooses the engine of a connection."""
 
@@ -77,6 +91,7 @@ class Workplace:
     values: Values
     engines: Engines
     sign_ins: SignIns = no_sign_in
+    expiries: Expiries = no_expiries
 
     @property
     def beacon_folders(self) -> tuple[Path, ...]:

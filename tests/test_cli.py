@@ -32,6 +32,7 @@ COMMANDS = [
     "list",
     "rows",
     "run",
+    "secret",
     "settings",
     "show",
     "status",
