@@ -31,16 +31,16 @@ class _Adapter(HTTPAdapter):
 class Session(requests.Session):
     """Goes where the route says; takes no password from a .netrc file."""
 
-    def __init__(self, route: Route) -> None:
+    def __init__(self, route: Route, seconds: float = SECONDS) -> None:
         super().__init__()
-        self._route = route
+        self._route, self._seconds = route, seconds
         self.trust_env = False
         self.mount("https://", _Adapter(route))
         self.mount("http://", _Adapter(route))
 
     def request(self, *arguments: Any, **more: Any) -> requests.Response:  # noqa: ANN401  # as its parent
         """Make a request with a deadline."""
-        more.setdefault("timeout", SECONDS)
+        more.setdefault("timeout", self._seconds)
         return super().request(*arguments, **more)
 
     def merge_environment_settings(  # type: ignore[override]  # its parent promises a private type
