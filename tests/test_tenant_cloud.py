@@ -356,7 +356,8 @@ $given = $input | Out-String | ConvertFrom-Json
 $proxy = @{}
 if ($given.proxy) { $proxy.Proxy = $given.proxy }
 $answer = Invoke-RestMethod -Method Post -Uri $given.token -Body @{
-    grant_type = 'client_credentials'; client_id = $given.id; client_secret = $given.secret; scope = $given.scope
+    grant_type = 'client_credentials'; scope = $given.scope
+    client_id = $given.id; client_secret = $given.secret
 } @proxy
 $headers = @{ Authorization = "Bearer $($answer.access_token)" }
 (Invoke-RestMethod -Uri $given.graph -Headers $headers @proxy).value[0].id

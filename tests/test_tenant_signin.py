@@ -40,11 +40,11 @@ from tests.clouds import (
     running,
 )
 from tools.tenant import App, Cloud, User, new_certificate
-from tools.tenant.directory import NATIVE_CLIENT
 from tools.tenant.refusals import REASONS
 
 __all__ = ["_own_network", "cloud", "running"]  # fixtures, used by name
 
+NATIVE_CLIENT = f"{LOGIN}/common/oauth2/nativeclient"
 AUTHORIZE = f"{LOGIN}/{HOME.id}/oauth2/v2.0/authorize"
 AS_USER = "User.Read.All offline_access openid"
 

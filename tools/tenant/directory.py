@@ -12,10 +12,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from tools.tenant.data import Tenant
+from tools.tenant.hosts import SIGN_IN_HOSTS
 from tools.tenant.refusals import Denied
 
 READER_ROLES = frozenset({"LicenseAssignment.Read.All", "Organization.Read.All", "User.Read.All"})
-NATIVE_CLIENT = "https://login.microsoftonline.com/common/oauth2/nativeclient"
+NATIVE_CLIENTS = tuple(f"https://{host}/common/oauth2/nativeclient" for host in SIGN_IN_HOSTS)
 ANY_TENANT = ("common", "organizations")
 
 
@@ -36,7 +37,7 @@ class App:
     public: bool = False
     roles: frozenset[str] = READER_ROLES
     scopes: frozenset[str] | None = None
-    redirect_uris: tuple[str, ...] = (NATIVE_CLIENT, "http://localhost")
+    redirect_uris: tuple[str, ...] = (*NATIVE_CLIENTS, "http://localhost")
     tenants: frozenset[str] | None = None
     consented: bool = True
     refused_with: int | None = None
