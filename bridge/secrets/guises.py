@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
-_LEAST = 8  # characters of a derived guise; a shorter one would be found in innocent text
+_LEAST = 9  # characters of a derived guise; a shorter one would be found in innocent text
 _RESERVED = ";/?:@&=+$,#[]!'()*"  # what .NET's EscapeUriString leaves as it is
 MARK = "***"
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from filelock import FileLock, Timeout
-from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, EncodedBytes, EncoderProtocol, Field, ValidationError
 
 from bridge import system
 from bridge.errors import SettingsError
@@ -24,6 +24,27 @@ _FOR = "As an administrator: `beacon-bridge secret set {name} --for ACCOUNT`, fo
 _AGAIN = "Store it again with `beacon-bridge secret set {name}`."
 
 
+class _Base64(EncoderProtocol):
+    """Base64 without anything else in it; pydantic's own skips what it does not know."""
+
+    @classmethod
+    def decode(cls, data: bytes) -> bytes:
+        """Return the bytes, or ValueError, which pydantic takes for a finding."""
+        if not data:
+            raise ValueError("empty")
+        return b64decode(data, validate=True)
+
+    @classmethod
+    def encode(cls, value: bytes) -> bytes:
+        """Return the digits."""
+        return b64encode(value)
+
+    @classmethod
+    def get_json_format(cls) -> Literal["base64"]:
+        """Return the format's name."""
+        return "base64"
+
+
 class Envelope(BaseModel):
     """A stored secret's file (docs/formats.md)."""
 
@@ -34,7 +55,7 @@ class Envelope(BaseModel):
     protection: str
     expires: date | None = None
     account: str | None = Field(default=None, alias="for")
-    content: Base64Bytes = Field(repr=False)
+    content: Annotated[bytes, EncodedBytes(encoder=_Base64)] = Field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
