@@ -115,7 +115,7 @@ def collect(workplace: Workplace, run: Run, connection: Connection, reader: Read
 
 
 def _telling(say: Say, text: str) -> None:
-    say(Talk("log", f"sign-in: {text}"))
+    say(Talk("stage", f"sign-in: {text}"))
 
 
 def _noting(done: dict[str, int], say: Say, talk: Talk) -> None:

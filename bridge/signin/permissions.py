@@ -83,16 +83,16 @@ PERMISSIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One permission, and whether a token has it."""
+    """One permission, and whether a token has it; None where the token does not say."""
 
     permission: Permission
-    granted: bool
+    granted: bool | None
 
 
 def lines(claims: Claims) -> tuple[Line, ...]:
     """Return each permission and whether a token's claims have it: ``roles`` of an app, ``scp`` of a user."""
     had = granted(claims)
-    return tuple(Line(one, bool(had & {one.name, *one.or_any})) for one in PERMISSIONS)
+    return tuple(Line(one, bool(had & {one.name, *one.or_any}) if claims else None) for one in PERMISSIONS)
 
 
 def granted(claims: Claims) -> frozenset[str]:
@@ -115,10 +115,7 @@ def manifest() -> list[dict[str, object]]:
 def consent_address(connection: Connection) -> str:
     """Return the address of admin consent (learn.microsoft.com/entra/identity-platform/v2-admin-consent)."""
     if connection.sign_in is None:
-        raise SettingsError(
-            f"The connection {connection.name} has no sign-in.",
-            hint=f'Add [connections."{connection.name}".signin]; docs/register-app.md has both ways.',
-        )
+        raise no_sign_in(connection)
     query = urlencode(
         {
             "client_id": connection.sign_in.client_id,
@@ -127,3 +124,11 @@ def consent_address(connection: Connection) -> str:
         }
     )
     return f"{connection.cloud.authority}/{connection.tenant}/v2.0/adminconsent?{query}"
+
+
+def no_sign_in(connection: Connection) -> SettingsError:
+    """Return the error that a connection without [signin] is, where it needs one."""
+    return SettingsError(
+        f"The connection {connection.name} has no sign-in.",
+        hint=f'Add [connections."{connection.name}".signin]; docs/register-app.md has both ways.',
+    )

@@ -11,6 +11,7 @@ from bridge.errors import SettingsError, SignInError
 from bridge.model import Connection, Granted, Secret, SecretReference
 from bridge.route import Route
 from bridge.signin.entra import Entra, Fetches, Grant
+from bridge.signin.permissions import no_sign_in
 from bridge.signin.tenant import prove
 
 RENEW = 300.0  # seconds: a token that is good for less is renewed before it is used
@@ -19,6 +20,10 @@ Tell = Callable[[str], None]
 
 class Stores(Protocol):
     """Keeps refresh tokens."""
+
+    def put(self, name: str, secret: Secret) -> None:
+        """Store a secret, whatever was there before."""
+        ...
 
     def replace_if(self, name: str, old: Secret, new: Secret) -> bool:
         """Put ``new`` in the place of ``old``; False if something else is there by now."""
@@ -72,6 +77,11 @@ class Source:
             )
         self()
         return self._refresh_token or self._secrets.fetch(self.entra.sign_in.refresh_token)
+
+    def keep_first(self, place: SecretReference, grant: Grant) -> None:
+        """Store the refresh token that a person's sign-in brought."""
+        if grant.refresh_token is not None:
+            self._store.put(place.name, grant.refresh_token)
 
     def granted(self, kind: Granted) -> Secret:
         """Return what a parameter of the reader is filled with."""
@@ -127,8 +137,5 @@ def sign_in(
 ) -> Source:
     """Return the source of a connection's tokens, which asks nobody yet; SettingsError without [signin]."""
     if connection.sign_in is None:
-        raise SettingsError(
-            f"The connection {connection.name} has no sign-in.",
-            hint=f'Add [connections."{connection.name}".signin]; docs/register-app.md has both ways.',
-        )
+        raise no_sign_in(connection)
     return Source(Entra(connection, connection.sign_in, secrets, route), secrets, store, tell)
