@@ -3,7 +3,9 @@
     python tools/demo.py
     python tools/demo.py --users 20000 --keep
     python tools/demo.py --engine native
+    python tools/demo.py --flow certificate
 
+With --flow the connection signs in first, at a simulated Microsoft Entra: nothing leaves the machine.
 Exits with 0 only if `beacon-bridge verify` accepts the package and its rows equal what the tenant holds; the
 rows are read out of the ZIP here, without beacon-bridge.
 """
@@ -29,7 +31,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from tools import environment  # the checkout is on the path only from here on
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+
+    from tools.flows import Way
+    from tools.tenant import Tenant
 
     Row = dict[str, str | None]  # column -> text, None for null
 
@@ -44,32 +49,36 @@ def main() -> int:
     given = arguments()
     environment.enter()
     folder = Path(tempfile.mkdtemp(prefix="beacon-bridge-demo-"))
-    engine, why = choose_engine(given.engine)
+    engine, why = choose_engine(given.engine, given.flow)
     say(f"A simulated Microsoft 365 tenant of {given.users:,} users, read as a beacon would read it.")
     say(f"Engine: {engine}, because {why}.")
     good = False
     try:
-        good = demonstrate(folder, given.users, engine)
+        good = demonstrate(folder, given.users, engine, given.flow)
     finally:
         clear_away(folder, keep=given.keep or not good)
     return 0 if good else 1
 
 
-def arguments() -> argparse.Namespace:
-    """Return what the command line says."""
+def arguments(words: list[str] | None = None) -> argparse.Namespace:
+    """Return what the command line says, or these words."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--users", type=int, default=1000, metavar="N", help="users of the tenant (1000)")
     parser.add_argument("--keep", action="store_true", help="keep the folder, to look around in it")
     parser.add_argument("--engine", choices=["powershell", "native"], help="instead of what is found here")
-    return parser.parse_args()
+    flows = ["secret", "certificate", "refresh", "device", "code"]
+    parser.add_argument("--flow", choices=flows, help="sign in this way, instead of being given a token")
+    return parser.parse_args(words)
 
 
-def choose_engine(named: str | None) -> tuple[str, str]:
+def choose_engine(named: str | None, flow: str | None = None) -> tuple[str, str]:
     """Return the engine and why it is that one."""
     if named:
         return named, "--engine says so"
+    if flow and os.name == "nt":
+        return "native", "PowerShell on Windows trusts no certificate of a test but by the machine's store"
     if found := shutil.which("powershell.exe") or shutil.which("pwsh"):
         return "powershell", f"this machine has a PowerShell ({found})"
     return (
@@ -78,23 +87,18 @@ def choose_engine(named: str | None) -> tuple[str, str]:
     )
 
 
-def demonstrate(folder: Path, users: int, engine: str) -> bool:
+def demonstrate(folder: Path, users: int, engine: str, flow: str | None = None) -> bool:
     """Serve the tenant, run the bridge against it, and return whether package and tenant agree."""
-    from tools.tenant import Tenant, serve  # noqa: PLC0415  # too old a Python has been refused by now
+    from tools.tenant import Tenant  # noqa: PLC0415  # too old a Python has been refused by now
     from tools.tenant.truth import truth  # noqa: PLC0415
 
     tenant = Tenant(users=users, seed=SEED)
-    with serve(tenant) as service:
-        lay_out_beacon(folder / "Flexera Software")
-        config = write_settings(folder, service.root, engine)
-        bridge = Bridge(config, service.token)
-        headline("The beacon's reader folders, and ours")
-        bridge.call("list")
-        headline("beacon-bridge run Demo")
-        run = bridge.ask("run", "Demo")
+    lay_out_beacon(folder / "Flexera Software")
+    run = with_token(folder, tenant, engine) if flow is None else with_flow(folder, tenant, engine, flow)
     if run is None:
         return False
     show_run(run)
+    bridge = Bridge(folder / CONFIG)
     headline("The verdict of beacon-bridge verify")
     verified = bridge.call("verify", "last:Demo")
     headline("The package against the tenant, compared without beacon-bridge")
@@ -102,6 +106,45 @@ def demonstrate(folder: Path, users: int, engine: str) -> bool:
     say("")
     say(verdict(verified=verified, equal=equal))
     return verified and equal
+
+
+def with_token(folder: Path, tenant: Tenant, engine: str) -> dict[str, Any] | None:
+    """Run against Graph alone, with a token that is given; None if the run failed."""
+    from tools.tenant import serve  # noqa: PLC0415  # too old a Python has been refused by now
+
+    with serve(tenant) as service:
+        parameters = (
+            f"GraphRoot = {quoted(service.root)}",
+            f'AccessToken = {{ secret = "env:{TOKEN_VARIABLE}" }}',
+        )
+        config = write_settings(folder, tenant, engine, parameters)
+        bridge = Bridge(config, {TOKEN_VARIABLE: service.token})
+        return run_demo(bridge)
+
+
+def with_flow(folder: Path, tenant: Tenant, engine: str, flow: str) -> dict[str, Any] | None:
+    """Set a sign-in up, and run with it; None if either failed."""
+    from tools import flows  # noqa: PLC0415  # too old a Python has been refused by now
+
+    with flows.signed_in(flow, tenant, folder) as way:
+        parameters = ('GraphRoot = "https://graph.microsoft.com"', "AccessToken = { token = true }")
+        bridge = Bridge(write_settings(folder, tenant, engine, parameters, way))
+        headline(f"The sign-in is set up once: {flow}")
+        run = run_demo(bridge) if way.prepare(bridge) else None
+        headline("What reached the simulated cloud")
+        for line in flows.seen(way.cloud):
+            say(line)
+        if way.cloud.refused:
+            say(f"And these, which it does not play: {', '.join(way.cloud.refused)}")
+    return run
+
+
+def run_demo(bridge: Bridge) -> dict[str, Any] | None:
+    """List what can be read, and read it; None if the run failed."""
+    headline("The beacon's reader folders, and ours")
+    bridge.call("list")
+    headline("beacon-bridge run Demo")
+    return bridge.ask("run", "Demo")
 
 
 def verdict(*, verified: bool, equal: bool) -> str:
@@ -157,24 +200,28 @@ def lay_out_beacon(root: Path) -> None:
     (reader / "Badges.ps1").write_text(BADGE_SCRIPT, "utf-8")
 
 
-def write_settings(folder: Path, graph_root: str, engine: str) -> Path:
+def write_settings(
+    folder: Path, tenant: Tenant, engine: str, parameters: tuple[str, ...], way: Way | None = None
+) -> Path:
     """Write bridge.toml and make the folder that packages are delivered to."""
     (folder / "Outbox").mkdir()
     config = folder / CONFIG
-    lines = (
+    lines = [
         "[beacon]",
         f"root = {quoted(folder / 'Flexera Software')}",
         "[bridge]",
         f"state = {quoted(folder / 'state')}",
         "[connections.Demo]",
         'reader = "bridge:Microsoft 365"',
-        'tenant = "contoso.example"',
+        f"tenant = {quoted(tenant.domain)}",
         f"engine = {quoted(engine)}",
         f"deliver_to = {quoted(folder / 'Outbox')}",
         "[connections.Demo.parameters]",
-        f"GraphRoot = {quoted(graph_root)}",
-        f'AccessToken = {{ secret = "env:{TOKEN_VARIABLE}" }}',
-    )
+        *parameters,
+    ]
+    if way is not None:
+        lines += ["[connections.Demo.signin]", *way.lines]
+        lines += ["[http]", f"proxy = {quoted(way.cloud.proxy)}", f"ca_bundle = {quoted(way.cloud.ca)}"]
     config.write_text("".join(f"{line}\n" for line in lines), "utf-8")
     return config
 
@@ -190,29 +237,53 @@ def quoted(text: object) -> str:
 class Bridge:
     """The installed command with the demo's settings; what it tells goes to the terminal as it comes."""
 
-    def __init__(self, config: Path, token: str) -> None:
+    def __init__(self, config: Path, variables: Mapping[str, str] | None = None) -> None:
         self._command = environment.tool("beacon-bridge")
         self._config = ["--config", str(config)]
-        self._environment = {**os.environ, TOKEN_VARIABLE: token}
+        self._environment = {**os.environ, **(variables or {})}
 
     def call(self, *words: str) -> bool:
         """Run a command in sight, and return whether it succeeded."""
-        return self._run(words, None).returncode == 0
+        return self._run(words).returncode == 0
 
     def ask(self, *words: str) -> dict[str, Any] | None:
         """Run a command for its JSON value, its progress in sight; None if it failed."""
-        done = self._run((*words, "--json"), subprocess.PIPE)
+        done = self._run((*words, "--json"), stdout=subprocess.PIPE)
         if done.returncode:
             say(f"beacon-bridge {words[0]} ended with exit code {done.returncode}.")
             return None
         value: dict[str, Any] = json.loads(done.stdout)
         return value
 
-    def _run(self, words: tuple[str, ...], stdout: int | None) -> subprocess.CompletedProcess[bytes]:
+    def give(self, value: str, *words: str) -> bool:
+        """Run a command with a value on its standard input, and return whether it succeeded."""
+        say(f"> beacon-bridge {' '.join(words)}")
+        return self._run(words, given=value.encode()).returncode == 0
+
+    def follow(self, answer: Callable[[str], str | None], *words: str) -> bool:
+        """Run a command whose lines are read; what ``answer`` returns for one is typed in."""
+        say(f"> beacon-bridge {' '.join(words)}")
+        with subprocess.Popen(
+            [self._command, *words, *self._config],
+            env=self._environment,
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
+        ) as process:
+            for line in process.stderr or ():
+                say(line.rstrip())
+                typed = answer(line.strip())
+                if typed is not None and process.stdin is not None:
+                    process.stdin.write(f"{typed}\n")
+                    process.stdin.flush()
+        return process.returncode == 0
+
+    def _run(
+        self, words: tuple[str, ...], *, stdout: int | None = None, given: bytes = b""
+    ) -> subprocess.CompletedProcess[bytes]:
         command = [self._command, *words, *self._config]
-        return subprocess.run(
-            command, env=self._environment, stdin=subprocess.DEVNULL, stdout=stdout, check=False
-        )
+        return subprocess.run(command, env=self._environment, input=given, stdout=stdout, check=False)
 
 
 def show_run(run: dict[str, Any]) -> None:
