@@ -32,6 +32,7 @@ COMMANDS = [
     "list",
     "rows",
     "run",
+    "schedule",
     "secret",
     "settings",
     "show",

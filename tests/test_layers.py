@@ -21,7 +21,7 @@ FLOORS = (
     ("capture",),
     ("beacon", "settings", "secrets", "readers", "route", "web"),
     ("collect", "convert", "package", "runs", "deliver", "schedule", "signin"),
-    ("workplace", "by_hand", "stages", "pipeline", "doctor", "many", "expiry", "status", "enrolment", "migrate"),
+    ("workplace", "by_hand", "stages", "pipeline", "doctor", "many", "expiry", "installation", "status", "enrolment", "migrate"),
     ("show",),
     ("assembly",),
     ("desk",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
@@ -14,7 +15,9 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
+from bridge import cli
 from bridge.errors import BeaconError, SettingsError
+from bridge.installation import install
 from bridge.model import Connection, Minutes
 from bridge.schedule import (
     Account,
@@ -30,6 +33,7 @@ from bridge.schedule import (
     to_xml,
 )
 from bridge.system import Done, Schtasks
+from tests.folders import make_reader_folder
 
 NOW = datetime(2026, 11, 25, 14, 30)  # local time, as a task's boundaries are
 TAGS = {"t": "http://schemas.microsoft.com/windows/2004/02/mit/task"}
@@ -296,3 +300,143 @@ def test_schtasks_is_started_and_its_words_are_kept(tmp_path: Path) -> None:
     assert done.code == 1
     assert r"'\\a b'" in done.said
     assert "no" in done.said
+
+
+# --- installing ---
+
+
+def site(home: Path, key: str = "env:KEY") -> tuple[Path, Connection]:
+    """Return settings with one connection to a folder of ours, below a folder with a blank and more."""
+    reader = make_reader_folder(home / "R & D")
+    config = home / "R & D" / "bridge.toml"
+    config.write_text(
+        f"""[bridge]
+state = 'state'
+[connections."Contoso EU"]
+reader = '{reader}'
+tenant = "contoso.example"
+engine = "native"
+parameters = {{ ServiceUrl = "https://badges.example", ApiKey = {{ secret = "{key}" }} }}
+""",
+        "utf-8",
+    )
+    (home / "R & D" / "state").mkdir(mode=0o700)
+    return config, replace(CONTOSO, reader=str(reader))
+
+
+def test_installing_checks_the_connection_as_a_task_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one-off task is really started; its findings are read back, and nothing of it is left."""
+    monkeypatch.setenv("KEY", "s3cret-key")
+    config, connection = site(tmp_path)
+    state = config.parent / "state"
+    how = Program(Path(sys.executable), ("-P", "-m", "bridge"), ("--config", str(config)), state)
+    runner, told = Registered(), list[str]()
+    tasks = [run_task(connection, how, SYSTEM, Timing(), NOW), deliver_task(how, SYSTEM, NOW)]
+    done = install(
+        Scheduler(runner, state / "schedule", patience=30), tasks, [connection], how, SYSTEM, told.append
+    )
+    assert done.tasks == (r"\beacon-bridge\run Contoso EU", r"\beacon-bridge\deliver waiting")
+    assert set(runner.tasks) == set(done.tasks)
+    (checked,) = done.checks
+    assert ("parameters", "ok") in {(one.topic, one.level) for one in checked.findings}
+    assert told[-1] == "checking Contoso EU as SYSTEM"
+    assert list((state / "schedule").iterdir()) == []
+    assert done.exit_code == 0
+
+
+def test_a_check_that_fails_as_that_account_is_the_exit_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tasks stay, and what the account lacks is told with its own code: here the secret."""
+    monkeypatch.delenv("KEY", raising=False)
+    config, connection = site(tmp_path)
+    state = config.parent / "state"
+    how = Program(Path(sys.executable), ("-P", "-m", "bridge"), ("--config", str(config)), state)
+    runner = Registered()
+    done = install(Scheduler(runner, state / "schedule", patience=30), [], [connection], how, SYSTEM, print)
+    assert done.exit_code == SettingsError.exit_code
+    assert any("env:KEY" in one.text for one in done.checks[0].findings)
+    gone = replace(connection, name="Nobody")
+    done = install(Scheduler(runner, state / "schedule", patience=30), [], [gone], how, SYSTEM, print)
+    assert done.exit_code == SettingsError.exit_code
+    assert runner.tasks == {}
+
+
+def test_an_account_that_brings_no_report(tmp_path: Path) -> None:
+    """After the deadline there is a failure that names the account and its rights; the task is removed."""
+    task = replace(check_task(CONTOSO, program(), SYSTEM, tmp_path / "r"), command="/bin/true", folder="/tmp")  # noqa: S108  # a folder that is there
+    runner = Registered()
+    waits: list[float] = []
+    with pytest.raises(BeaconError, match="left no report within 0 seconds") as caught:
+        Scheduler(runner, tmp_path, waits.append, patience=0).once(task, tmp_path / "r")
+    assert "Log on as a batch job" in caught.value.hint
+    assert runner.tasks == {}
+
+
+@pytest.mark.parametrize("report", ["{", "[1]", '[{"topic": 1}]'])
+def test_a_report_that_holds_no_findings(report: str, tmp_path: Path) -> None:
+    """It is a failure by name."""
+    file = tmp_path / "schedule" / "check Contoso EU.json"
+    file.parent.mkdir()
+    script = tmp_path / "write.py"
+    script.write_text(f"import pathlib, sys\npathlib.Path({str(file)!r}).write_text({report!r})\n")
+    how = Program(Path(sys.executable), (str(script),), (), tmp_path)
+    done = install(Scheduler(Registered(), file.parent, patience=30), [], [CONTOSO], how, SYSTEM, print)
+    assert "holds no findings" in done.checks[0].findings[0].text
+    assert done.exit_code == BeaconError.exit_code
+
+
+# --- the command ---
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is a Task Scheduler")
+@pytest.mark.parametrize("action", ["install", "remove", "show"])
+def test_elsewhere_it_says_what_it_would_do(
+    action: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No Task Scheduler: an error of the beacon that names the tasks."""
+    config, _ = site(tmp_path)
+    assert cli.main(["schedule", action, "--all", "--config", str(config)]) == 4
+    said = capsys.readouterr().err
+    assert r"\beacon-bridge\run Contoso EU, \beacon-bridge\deliver waiting" in said
+    assert "--print" in said
+
+
+def test_print_shows_the_tasks_anywhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The XML that would be registered, for the account and the time that were asked for."""
+    config, _ = site(tmp_path)
+    words = ["--at", "7:05", "--as", r"CONTOSO\beacon$", "--print", "--json", "--config", str(config)]
+    assert cli.main(["schedule", "install", "Contoso EU", *words]) == 0
+    run, deliver = json.loads(capsys.readouterr().out)
+    assert run["task"] == r"\beacon-bridge\run Contoso EU"
+    assert "T07:05:00</StartBoundary>" in run["xml"]
+    assert r"<UserId>CONTOSO\beacon$</UserId>" in run["xml"]
+    assert f"{config.parent}/state".replace("&", "&amp;") in run["xml"].replace("\\", "/")
+    assert "deliver --waiting" in deliver["xml"]
+
+
+def test_a_secret_that_somebody_must_type_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A task has no standard input: the store is named before anything is registered."""
+    config, _ = site(tmp_path, "stdin:KEY")
+    assert cli.main(["schedule", "install", "--all", "--config", str(config)]) == 3
+    assert "stdin:KEY" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["Contoso EU", "--all"],
+        ["--all", "--at", "25:00"],
+        ["--all", "--every", "x"],
+        ["--all", "--at", "noon"],
+    ],
+)
+def test_a_wrong_command_line(words: list[str], tmp_path: Path) -> None:
+    """One connection or all; times and lengths are checked."""
+    config, _ = site(tmp_path)
+    assert cli.main(["schedule", "install", *words, "--print", "--config", str(config)]) == 2

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import functools
 import os
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from bridge.cli.group import group
 from bridge.desk import Desk, examples, shared
+from bridge.errors import BridgeError
+
+if TYPE_CHECKING:
+    from bridge.doctor import Finding
 
 
 @group.command("list", epilog=examples("beacon-bridge list", 'beacon-bridge list "Microsoft 365" --census'))
@@ -44,16 +50,35 @@ def list_(desk: Desk, name: str | None, census: bool) -> int:
 
 @group.command(epilog=examples("beacon-bridge check", 'beacon-bridge check "Contoso EU"'))
 @click.argument("connection", required=False)
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Also write the findings to FILE, as JSON.",
+)
 @shared
-def check(desk: Desk, connection: str | None) -> int:
+def check(desk: Desk, connection: str | None, report: Path | None) -> int:
     """Check this machine or, with a name, one connection: a line each, with its fix."""
-    from bridge import assembly, doctor
+    from bridge import doctor, installation
 
-    place = desk.workplace
-    find = functools.partial(assembly.find_tester, os.environ)
-    if connection:
-        findings = list(doctor.connection(place, place.settings.connection(connection), find))
-    else:
-        findings = list(doctor.machine(place, find))
+    findings = _findings(desk, connection, certain=report is not None)
+    if report:
+        installation.write_report(findings, report)
     desk.show([doctor.as_json(one) for one in findings], lambda: [one.line for one in findings])
     return doctor.exit_code(findings)
+
+
+def _findings(desk: Desk, connection: str | None, *, certain: bool) -> list[Finding]:
+    """Return what a check finds; ``certain``: a failure to check is a finding, too."""
+    from bridge import assembly, doctor
+
+    find = functools.partial(assembly.find_tester, os.environ)
+    try:
+        place = desk.workplace
+        if connection:
+            return list(doctor.connection(place, place.settings.connection(connection), find))
+        return list(doctor.machine(place, find))
+    except BridgeError as error:
+        if certain:
+            return [doctor.Finding.of("connection", error)]
+        raise

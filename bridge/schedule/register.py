@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -15,7 +14,7 @@ from bridge import system
 from bridge.errors import BeaconError
 from bridge.schedule.task import Task, from_xml, next_start, to_xml
 
-CHECK_SECONDS = 600.0
+REPORT_SECONDS = 600.0
 
 
 class Runner(Protocol):
@@ -28,11 +27,13 @@ class Runner(Protocol):
 
 @dataclass(frozen=True)
 class Scheduler:
-    """The Task Scheduler of this machine, as schtasks reaches it; ``private`` is a folder of ours for XML."""
+    """The Task Scheduler of this machine, as schtasks reaches it; ``private`` is a folder of ours for
+    XML and reports; ``patience`` is how many seconds a report may take."""
 
     runner: Runner
     private: Path
     sleep: Callable[[float], None] = time.sleep
+    patience: float = REPORT_SECONDS
 
     def install(self, task: Task) -> None:
         """Register a task, in place of an older one of that name; BeaconError with what schtasks said."""
@@ -57,21 +58,21 @@ class Scheduler:
         found = self.xml(path)
         return None if found is None else next_start(from_xml(found), now)
 
-    def check(self, task: Task, report: Path, seconds: float = CHECK_SECONDS) -> list[dict[str, object]]:
-        """Register a check, start it, and return the findings that it wrote; the task is removed again.
+    def once(self, task: Task, report: Path) -> bytes:
+        """Register a task, start it, and return the report that it writes; the task is removed again.
 
-        Raises BeaconError where no findings came in time: that account cannot do its work here.
+        Raises BeaconError where no report came in time: that account cannot do its work here.
         """
         report.unlink(missing_ok=True)
         self.install(task)
         try:
             self._run(["/Run", "/TN", task.path], f"The task {task.path} was not started")
-            until = system.stopwatch() + seconds
+            until = system.stopwatch() + self.patience
             while not report.exists() and system.stopwatch() < until:
                 self.sleep(0.5)
         finally:
             self.remove(task.path)
-        return _findings(report, task, seconds)
+        return _read(report, task, self.patience)
 
     def _run(self, words: Sequence[str], failed: str, *, asks: bool = False) -> None:
         done = self.runner(words, asks=asks)
@@ -91,15 +92,14 @@ def _credentials(task: Task) -> list[str]:
     return ["/RU", account.name, "/RP", "*" if account.asks else ""]
 
 
-def _findings(report: Path, task: Task, seconds: float) -> list[dict[str, object]]:
+def _read(report: Path, task: Task, seconds: float) -> bytes:
     account = task.account.name
     try:
-        found = json.loads(report.read_bytes())
-    except FileNotFoundError:
+        content = report.read_bytes()
+        report.unlink()
+    except OSError as error:
         raise BeaconError(
-            f"The check as {account} brought no findings within {seconds:.0f} seconds.",
+            f"{task.path} as {account} left no report within {seconds:.0f} seconds: {error.strerror}.",
             hint=f"Give {account} the right 'Log on as a batch job', and rights to {task.folder}.",
         ) from None
-    except ValueError as error:
-        raise BeaconError(f"{report} holds no findings: {error}.") from None
-    return list(found)
+    return content

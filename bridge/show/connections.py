@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from rich.table import Table
 
-from bridge import status, system
+from bridge import doctor, status, system
+from bridge.installation import Installed
 from bridge.many import Ended
 from bridge.runs.store import Runs
 from bridge.show import report, screen
@@ -85,3 +86,45 @@ def _status_row(one: Line) -> tuple[str, ...]:
 def _local(moment: datetime) -> datetime:
     """Return a local time with this machine's offset."""
     return moment.astimezone()
+
+
+# --- tasks ---
+
+Starts = Mapping[str, tuple[bool, datetime | None]]  # a task's name: is it registered, and its next start
+
+
+def starts_json(starts: Starts) -> list[dict[str, object]]:
+    """Return which tasks are registered, and when each starts next, in local time."""
+    return [
+        {"task": path, "registered": there, "next_start": _local(start).isoformat() if start else None}
+        for path, (there, start) in starts.items()
+    ]
+
+
+def starts_lines(starts: Starts) -> list[object]:
+    """Return a line a task."""
+    rows = (
+        (path, "registered" if there else "not registered", screen.local(_local(start)) if start else "-")
+        for path, (there, start) in starts.items()
+    )
+    return [screen.table(("Task", "State", "Next start"), rows)]
+
+
+def installed_json(done: Installed) -> dict[str, object]:
+    """Return the tasks that were registered, and the findings of each connection's check."""
+    return {
+        "tasks": list(done.tasks),
+        "checks": [
+            {"connection": one.connection, "findings": [doctor.as_json(finding) for finding in one.findings]}
+            for one in done.checks
+        ],
+    }
+
+
+def installed_lines(done: Installed) -> list[object]:
+    """Return the same for people."""
+    lines: list[object] = [f"registered {path}" for path in done.tasks]
+    for one in done.checks:
+        lines.append(f"{one.connection}, checked as its task runs it:")
+        lines += [f"  {finding.line}" for finding in one.findings]
+    return lines

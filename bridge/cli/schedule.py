@@ -1,0 +1,171 @@
+"""``schedule``: tasks of the Windows Task Scheduler for connections, and what they plan."""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import datetime, time, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bridge.cli.group import group
+from bridge.cli.words import span, time_of_day
+from bridge.desk import Desk, examples, shared
+from bridge.errors import BeaconError
+
+if TYPE_CHECKING:
+    from bridge.model import Connection
+    from bridge.schedule import Account, Program, Scheduler, Task, Timing
+
+
+@group.command(
+    epilog=examples(
+        'beacon-bridge schedule install "Contoso EU" --at 02:30',
+        r"beacon-bridge schedule install --all --every 12h --as CONTOSO\beacon$",
+        'beacon-bridge schedule install "Contoso EU" --print',
+        "beacon-bridge schedule show --all",
+        'beacon-bridge schedule remove "Contoso EU"',
+    )
+)
+@click.argument("action", type=click.Choice(["install", "remove", "show"]))
+@click.argument("connection", required=False)
+@click.option("--all", "every_connection", is_flag=True, help="All connections of the settings.")
+@click.option(
+    "--at",
+    callback=time_of_day,
+    default="02:30",
+    metavar="HH:MM",
+    help="When, in local time (02:30 if not said).",
+)
+@click.option(
+    "--every", callback=span, metavar="12h", help="From then on every so often, in place of every day."
+)
+@click.option(
+    "--as",
+    "account",
+    default="SYSTEM",
+    metavar="ACCOUNT",
+    help=r"SYSTEM (if not said), NT AUTHORITY\LocalService, a gMSA (its name ends in $), or any other.",
+)
+@click.option("--print", "only_print", is_flag=True, help="Show the tasks' XML and change nothing.")
+@shared
+def schedule(
+    desk: Desk,
+    action: str,
+    connection: str | None,
+    every_connection: bool,
+    at: time,
+    every: timedelta | None,
+    account: str,
+    only_print: bool,
+) -> int:
+    """Install, remove or show the Windows tasks that run connections and deliver what waits."""
+    from bridge.schedule import Account, Timing
+
+    if every_connection == bool(connection):
+        raise click.UsageError("Name a CONNECTION, or say --all.")
+    settings = desk.workplace.settings
+    chosen = (
+        list(settings.connections.values()) if every_connection else [settings.connection(connection or "")]
+    )
+    who = Account(account)
+    tasks = _tasks(desk, chosen, who, Timing(at, every))
+    if only_print:
+        return _print(desk, tasks)
+    if action == "show":
+        return _show(desk, _scheduler(desk, "look for", tasks), tasks)
+    if action == "remove":
+        return _remove(desk, _scheduler(desk, "remove", tasks), tasks, with_delivery=every_connection)
+    _refuse_stdin(desk, chosen)
+    return _install(desk, _scheduler(desk, "register", tasks), tasks, chosen, who)
+
+
+def _tasks(desk: Desk, chosen: list[Connection], account: Account, timing: Timing) -> list[Task]:
+    """Return a task for each connection and, last, the one that delivers what waits."""
+    from bridge.schedule import deliver_task, run_task
+
+    program, now = _program(desk), datetime.now()
+    runs = [run_task(one, program, account, timing, now) for one in chosen]
+    return [*runs, deliver_task(program, account, now)]
+
+
+def _program(desk: Desk) -> Program:
+    from bridge.schedule import Program
+
+    state = desk.workplace.settings.state.absolute()
+    return Program(Path(sys.executable).absolute(), ("-P", "-m", "bridge"), desk.same_words(), state)
+
+
+def _scheduler(desk: Desk, verb: str, tasks: list[Task]) -> Scheduler:
+    """Return this machine's scheduler; BeaconError says what would have been done where there is none."""
+    from bridge import assembly
+
+    try:
+        return assembly.scheduler(os.environ, desk.workplace.settings.state)
+    except BeaconError as error:
+        names = ", ".join(task.path for task in tasks)
+        raise BeaconError(f"{error} On the beacon this would {verb}: {names}.", hint=error.hint) from None
+
+
+def _refuse_stdin(desk: Desk, chosen: list[Connection]) -> None:
+    """Refuse connections whose secrets somebody would have to type."""
+    from bridge import many
+    from bridge.errors import SettingsError
+
+    for one in chosen:
+        if names := sorted(many.stdin_names(one, desk.workplace.settings.web)):
+            raise SettingsError(
+                f"{one.name} takes stdin:{', stdin:'.join(names)}, and a task has nobody to ask.",
+                hint="Put it into the store: beacon-bridge secret set NAME",
+            )
+
+
+# --- the actions ---
+
+
+def _print(desk: Desk, tasks: list[Task]) -> int:
+    from bridge.schedule import to_xml
+
+    shown = {task.path: to_xml(task).decode("utf-16").replace("\r\n", "\n") for task in tasks}
+    desk.show(
+        [{"task": path, "xml": xml} for path, xml in shown.items()],
+        lambda: [line for path, xml in shown.items() for line in (path, xml)],
+    )
+    return 0
+
+
+def _show(desk: Desk, scheduler: Scheduler, tasks: list[Task]) -> int:
+    from bridge.show import connections
+
+    starts = {task.path: _registered(scheduler, task) for task in tasks}
+    desk.show(connections.starts_json(starts), lambda: connections.starts_lines(starts))
+    return 0
+
+
+def _registered(scheduler: Scheduler, task: Task) -> tuple[bool, datetime | None]:
+    return scheduler.xml(task.path) is not None, scheduler.next_start(task.path, datetime.now())
+
+
+def _remove(desk: Desk, scheduler: Scheduler, tasks: list[Task], *, with_delivery: bool) -> int:
+    """Remove the connections' tasks; the delivery of what waits goes with the last of them."""
+    doomed = tasks if with_delivery else tasks[:-1]
+    for task in doomed:
+        scheduler.remove(task.path)
+    desk.show(
+        {"removed": [task.path for task in doomed]}, lambda: [f"removed {task.path}" for task in doomed]
+    )
+    return 0
+
+
+def _install(
+    desk: Desk, scheduler: Scheduler, tasks: list[Task], chosen: list[Connection], account: Account
+) -> int:
+    """Register the tasks, then have each connection checked once as the account that will run it."""
+    from bridge.installation import install
+    from bridge.show import connections
+
+    done = install(scheduler, tasks, chosen, _program(desk), account, desk.tell)
+    desk.show(connections.installed_json(done), lambda: connections.installed_lines(done))
+    return done.exit_code
