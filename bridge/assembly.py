@@ -13,7 +13,7 @@ from bridge import beacon, expiry, settings, system
 from bridge.beacon import Beacon
 from bridge.errors import BeaconError
 from bridge.model import Connection, Engine, Owner, Reader, Secret
-from bridge.route import Route
+from bridge.route import ProxyLogin, Route
 from bridge.runs.store import Runs
 from bridge.schedule import Scheduler, run_path
 from bridge.secrets.fetch import Secrets
@@ -92,15 +92,16 @@ def _engine(
         from bridge.collect.graph import Graph
 
         return Graph(route)
-    return find_tester(route.child(environment))
+    return find_tester(route.child(environment), route.login())
 
 
-def find_tester(environment: Mapping[str, str]) -> PowerShell:
+def find_tester(environment: Mapping[str, str], login: ProxyLogin | None = None) -> PowerShell:
     """Return this machine's PowerShell: 32-bit on Windows, or BeaconError."""
     from bridge.collect.powershell import PowerShell, find_powershell
 
     executable = find_powershell(environment, windows=system.WINDOWS)
-    return PowerShell(executable, environment, windows=system.WINDOWS, path_limit=system.path_length_limit())
+    limit = system.path_length_limit()
+    return PowerShell(executable, environment, windows=system.WINDOWS, path_limit=limit, login=login)
 
 
 # --- what watches and schedules ---

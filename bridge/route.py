@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote, urlsplit
 
 from bridge.errors import SettingsError
 from bridge.model import Secret, SecretReference, Web
 
 _VARIABLES = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"})
+
+
+@dataclass(frozen=True)
+class ProxyLogin:
+    """A proxy that asks for a password, as .NET takes it; ``passed_by`` are regular expressions."""
+
+    address: str
+    user: str
+    password: Secret
+    passed_by: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -34,7 +44,8 @@ class Route:
 
         PowerShell 7 goes by HTTPS_PROXY, NO_PROXY and (not on Windows) SSL_CERT_FILE. Windows PowerShell 5.1
         goes by none of them: our own reader folder follows the first two itself, any other uses the proxy of
-        the account, and both trust what Windows trusts.
+        the account, and both trust what Windows trusts. A proxy with a password is not in the environment,
+        which others can see: `login` is handed to the child in its job.
         """
         ours = dict(environment)
         if self.web.proxy != "system":
@@ -51,16 +62,18 @@ class Route:
     def _proxy_variables(self) -> dict[str, str]:
         if self.web.proxy == "none":
             return {"NO_PROXY": "*"}
-        address = self._with_credentials(self.web.proxy)
+        if self.web.proxy_user is not None:
+            return {}
+        address = self.web.proxy
         return {"HTTPS_PROXY": address, "HTTP_PROXY": address, "NO_PROXY": ",".join(self.web.no_proxy)}
 
-    def _with_credentials(self, address: str) -> str:
-        if self.web.proxy_user is None:
-            return address
-        password = self.password.reveal() if self.password else ""
-        parts = urlsplit(address)
-        who = f"{quote(self.web.proxy_user, safe='')}:{quote(password, safe='')}"
-        return parts._replace(netloc=f"{who}@{parts.netloc}").geturl()
+    def login(self) -> ProxyLogin | None:
+        """Return the proxy that asks for a password, for the child's job; None if it asks for none."""
+        if self.web.proxy_user is None or self.web.proxy in {"system", "none"}:
+            return None
+        names = (name.strip().removeprefix("*").removeprefix(".") for name in self.web.no_proxy)
+        passed_by = tuple(rf"://([^/]*\.)?{re.escape(name)}(:[0-9]+)?$" for name in names if name)
+        return ProxyLogin(self.web.proxy, self.web.proxy_user, self.password or Secret(""), passed_by)
 
     def authorization(self) -> str | None:
         """Return the header that names us to the proxy (Basic, RFC 7617), None without a proxy_user."""

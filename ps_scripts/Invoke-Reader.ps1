@@ -533,6 +533,16 @@ function Invoke-Test($job) {
     return $true
 }
 
+function Set-Proxy($told) {
+    # For this process alone; in its environment everybody could see the password.
+    $passedBy = [string[]]@(Get-Texts $told.passed_by)
+    $proxy = New-Object System.Net.WebProxy((ConvertFrom-Text $told.address), $true, $passedBy)
+    $user = ConvertFrom-Text $told.user
+    $proxy.Credentials = New-Object System.Net.NetworkCredential($user, (ConvertFrom-Text $told.password))
+    [System.Net.WebRequest]::DefaultWebProxy = $proxy
+    if ($PSVersionTable.PSVersion.Major -ge 6) { [System.Net.Http.HttpClient]::DefaultProxy = $proxy }
+}
+
 function Open-Space($job) {
     $space = [System.Management.Automation.Runspaces.RunspaceFactory]::CreateRunspace()
     $space.ApartmentState = 'STA'
@@ -591,6 +601,7 @@ try {
             catch { throw "bridge-pattern: skip_patterns: .NET does not take the pattern '$text'." }
         })
     $ok = $true
+    if ($job.proxy) { Set-Proxy $job.proxy }
     if ($job.task -ne 'probe') {
         $Space = Open-Space $job
         $ok = Invoke-InitScripts $job

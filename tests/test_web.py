@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from pathlib import Path
 from typing import Any
@@ -155,14 +156,33 @@ MACHINE = {"Path": "x", "https_proxy": "http://old.example", "NO_PROXY": "old.ex
 
 
 def test_the_child_gets_the_proxy(tmp_path: Path) -> None:
-    """The settings' proxy replaces what the environment says, with the password percent-encoded."""
-    web: dict[str, Any] = {"proxy": PROXY, "proxy_user": "jö", "no_proxy": ("intranet", ".contoso.example")}
-    child = of_child(route("p@ss:word", **web, ca_bundle=tmp_path / "ca.pem").child(MACHINE))
-    address = "http://j%C3%B6:p%40ss%3Aword@proxy.example:8080"
-    assert child["HTTPS_PROXY"] == child["HTTP_PROXY"] == address
+    """The settings' proxy replaces what the environment says."""
+    web: dict[str, Any] = {"proxy": PROXY, "no_proxy": ("intranet", ".contoso.example")}
+    child = of_child(route(**web, ca_bundle=tmp_path / "ca.pem").child(MACHINE))
+    assert child["HTTPS_PROXY"] == child["HTTP_PROXY"] == PROXY
     assert child["NO_PROXY"] == "intranet,.contoso.example"
     assert child["SSL_CERT_FILE"] == str(tmp_path / "ca.pem")
     assert "https_proxy" not in child
+
+
+def test_a_password_is_not_in_the_environment() -> None:
+    """A proxy with a password is left out of what others can see; the child gets it in its job."""
+    web: dict[str, Any] = {"proxy": PROXY, "proxy_user": "jö", "no_proxy": ("intranet", "*.contoso.example")}
+    with_password = route("p@ss:word", **web)
+    assert not {"HTTPS_PROXY", "HTTP_PROXY", "https_proxy"} & of_child(with_password.child(MACHINE)).keys()
+    login = with_password.login()
+    assert login
+    assert (login.address, login.user, login.password) == (PROXY, "jö", Secret("p@ss:word"))
+    passed = {
+        address: [bool(re.search(one, address)) for one in login.passed_by]
+        for address in (
+            "https://intranet",
+            "https://graph.contoso.example:8443",
+            "https://notcontoso.example",
+        )
+    }
+    assert list(passed.values()) == [[True, False], [False, True], [False, False]]
+    assert route(proxy=PROXY).login() is None
 
 
 def test_the_child_keeps_the_system_proxy() -> None:

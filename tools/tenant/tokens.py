@@ -36,6 +36,7 @@ class Mint:
         self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         self.key_id = secrets.token_urlsafe(20)
         self._opaque: dict[str, Claims] = {}
+        self.issued: list[str] = []  # every token, as it was given away
 
     def keys(self) -> dict[str, object]:
         """Return the public key as a JSON Web Key set."""
@@ -47,8 +48,10 @@ class Mint:
         if opaque:
             token = f"EwB{secrets.token_urlsafe(900)}"
             self._opaque[token] = claims
-            return token
-        return jwt.encode(dict(claims), self._key, algorithm="RS256", headers={"kid": self.key_id})
+        else:
+            token = jwt.encode(dict(claims), self._key, algorithm="RS256", headers={"kid": self.key_id})
+        self.issued.append(token)
+        return token
 
     def read(self, token: str) -> Claims:
         """Return the claims of a token of ours, whatever its age; or raise BadToken."""

@@ -18,6 +18,7 @@ from bridge.collect.powershell.host import Host
 from bridge.collect.powershell.watch import RIGHT_ONE, Watch, not_32
 from bridge.errors import BeaconError, ReaderError
 from bridge.model import Bits, Collected, EngineFacts, Job, Minutes, Owner, Reader, Say, Talk, Tested
+from bridge.route import ProxyLogin
 
 _FOLDER = Path("WindowsPowerShell") / "v1.0" / "powershell.exe"
 _PROBE = Minutes(step=0, run=2, silence=2)
@@ -58,13 +59,15 @@ def _first(environment: Mapping[str, str], *names: str) -> str | None:
 class PowerShell:
     """Runs reader folders in one executable; with ``windows`` anything but 32 bits is refused, always.
 
-    ``path_limit`` is how long a path may be for this PowerShell, None for no limit.
+    ``path_limit`` is how long a path may be for this PowerShell, None for no limit; ``login`` the proxy that
+    asks for a password, None if it asks for none.
     """
 
     executable: Path
     environment: Mapping[str, str]
     windows: bool
     path_limit: int | None = None
+    login: ProxyLogin | None = None
 
     def collect(self, job: Job, say: Say) -> Collected:
         """Run every step in order in one runspace; each leaves its capture, or a BridgeError is raised.
@@ -74,7 +77,7 @@ class PowerShell:
         """
         paths = {step.id: path for step, path in capture_paths(job)}
         self._refuse_long([*paths.values(), *job.reader.scripts])
-        account = self._run(orders.of("collect", job), Account(job, say, paths), job.folder)
+        account = self._run(orders.of("collect", job, self.login), Account(job, say, paths), job.folder)
         return Collected(
             engine=self._facts(account),
             captures=tuple(account.captures),
@@ -101,14 +104,16 @@ class PowerShell:
             if job.reader.version_check is None:
                 return tested
             try:
-                version = self._run(orders.of("version", job), Account(job, _silent, {}), job.folder).version
+                version = self._run(
+                    orders.of("version", job, self.login), Account(job, _silent, {}), job.folder
+                ).version
                 return replace(tested, version=version)
             except ReaderError as error:
                 return replace(tested, version_error=str(error))
 
     def _tested(self, job: Job) -> Tested:
         try:
-            account = self._run(orders.of("test", job), Account(job, _silent, {}), job.folder)
+            account = self._run(orders.of("test", job, self.login), Account(job, _silent, {}), job.folder)
         except ReaderError as error:
             return Tested(ok=False, error=str(error))
         if account.tested is None:

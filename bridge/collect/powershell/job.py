@@ -15,6 +15,7 @@ from typing import Literal
 from bridge.capture import capture_paths, column_element, keys
 from bridge.errors import SettingsError
 from bridge.model import Function, InputVariable, Job, Owner, Secret, Step
+from bridge.route import ProxyLogin
 from bridge.secrets.guises import guises
 
 Task = Literal["probe", "test", "version", "collect"]
@@ -35,8 +36,11 @@ def probe() -> Order:
     return _order("probe", {}, (), asks=False)
 
 
-def of(task: Task, job: Job) -> Order:
-    """Return the order for a job; SettingsError if a value is no Unicode text."""
+def of(task: Task, job: Job, login: ProxyLogin | None = None) -> Order:
+    """Return the order for a job, with the proxy that asks for a password if there is one.
+
+    SettingsError if a value is no Unicode text.
+    """
     reader = job.reader
     asks = job.token is not None and reader.owner is Owner.BRIDGE
     content: dict[str, object] = {
@@ -52,13 +56,22 @@ def of(task: Task, job: Job) -> Order:
         "test": _function(reader.test) if task == "test" else None,
         "version": _function(reader.version_check) if _wants_version(task, job) else None,
         "steps": _steps(job) if task == "collect" else [],
+        "proxy": _proxy(login) if login else None,
     }
-    secrets = (value.reveal() for value in job.values.values() if isinstance(value, Secret))
+    secrets = [value.reveal() for value in job.values.values() if isinstance(value, Secret)]
+    secrets += [login.password.reveal()] if login else []
     return _order(task, content, guises(secrets), asks=asks)
 
 
 # The host reads every key under strict mode, so each is there.
-_NOTHING: Mapping[str, object] = {"ours": False, "values": [], "tolerate": [], "skip": [], "scripts": []}
+_NOTHING: Mapping[str, object] = {
+    "ours": False,
+    "values": [],
+    "tolerate": [],
+    "skip": [],
+    "scripts": [],
+    "proxy": None,
+}
 
 
 def _order(task: Task, content: dict[str, object], shown: tuple[str, ...], *, asks: bool) -> Order:
@@ -73,6 +86,15 @@ def _order(task: Task, content: dict[str, object], shown: tuple[str, ...], *, as
         **content,
     }
     return Order(json.dumps(whole, ensure_ascii=True).encode() + b"\n", mark, shown, asks)
+
+
+def _proxy(login: ProxyLogin) -> dict[str, object]:
+    return {
+        "address": _text(login.address),
+        "user": _text(login.user),
+        "password": _value("proxy_password", login.password),
+        "passed_by": _texts(login.passed_by),
+    }
 
 
 def _wants_version(task: Task, job: Job) -> bool:
