@@ -94,6 +94,11 @@ class Cloud:
         return {"HTTPS_PROXY": self.proxy, "REQUESTS_CA_BUNDLE": pem, "SSL_CERT_FILE": pem, "NO_PROXY": ""}
 
     @property
+    def issued(self) -> tuple[str, ...]:
+        """Every access and identity token that was given away so far."""
+        return tuple(self._mint.issued)
+
+    @property
     def refused(self) -> Counter[str]:
         """Hosts that were refused, and how often."""
         return self._proxy.refused
