@@ -27,15 +27,18 @@ from tests.folders import make_beacon, make_reader_folder, reader_parent
 COMMANDS = [
     "check",
     "collect",
+    "connection",
     "convert",
     "deliver",
     "list",
+    "permissions",
     "rows",
     "run",
     "schedule",
     "secret",
     "settings",
     "show",
+    "signin",
     "status",
     "verify",
 ]

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from bridge.cli import looking, readers, schedule, secret, signing, stages, watching
+from bridge.cli import connection, looking, readers, schedule, secret, signing, stages, watching
 from bridge.cli.group import group
 from bridge.desk import run_command
 
-__all__ = ["group", "looking", "main", "readers", "schedule", "secret", "signing", "stages", "watching"]
+__all__ = [
+    "connection",
+    "group",
+    "looking",
+    "main",
+    "readers",
+    "schedule",
+    "secret",
+    "signing",
+    "stages",
+    "watching",
+]
 
 
 def main(arguments: list[str]) -> int:

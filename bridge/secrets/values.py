@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from bridge.errors import SettingsError
 from bridge.model import Connection, Granted, Parameter, Reader, Secret, SecretReference
-from bridge.secrets.fetch import Secrets
 
 Grant = Callable[[Granted], Secret]
 
 
+class Fetches(Protocol):
+    """Fetches a secret that is a text."""
+
+    def fetch(self, reference: SecretReference) -> Secret:
+        """Return it, or raise SettingsError that names the reference."""
+        ...
+
+
 def values(
-    connection: Connection, reader: Reader, secrets: Secrets, granted: Grant | None = None
+    connection: Connection, reader: Reader, secrets: Fetches, granted: Grant | None = None
 ) -> dict[str, str | Secret]:
     """Return a value for each parameter the reader declares.
 
@@ -31,7 +39,7 @@ def values(
 
 
 def _value(
-    connection: Connection, parameter: Parameter, secrets: Secrets, granted: Grant | None
+    connection: Connection, parameter: Parameter, secrets: Fetches, granted: Grant | None
 ) -> str | Secret:
     given = connection.parameters.get(parameter.name, "")
     where = f'connections."{connection.name}".parameters.{parameter.name}'

@@ -29,6 +29,12 @@ def folders(workplace: Workplace) -> tuple[Found, ...]:
     return theirs + folder.survey(beacon.folders(beacon.shipped_readers()), Owner.BRIDGE, None)
 
 
+def names(workplace: Workplace) -> list[str]:
+    """Return the readers that can be used, as the settings name them."""
+    usable = (one for one in folders(workplace) if isinstance(one.reader, Reader))
+    return [_settings_name(one.name, one.owner) for one in usable]
+
+
 def found_json(found: Found, settings: Settings) -> dict[str, object]:
     """Return one folder: its reader, or the error that keeps it from being read."""
     if isinstance(found.reader, Reader):
