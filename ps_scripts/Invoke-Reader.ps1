@@ -30,7 +30,7 @@ $ErrorActionPreference = 'Stop'
 $MostLogLines = 5000      # of one step; the rest is counted
 $MostGapTexts = 200       # different texts of one step; the rest is counted under its name
 $MostText = 4000          # characters of one text in an event
-$PollMilliseconds = 25
+$PollMilliseconds = 100
 $BeatSeconds = 2
 
 # --- the ends: what a remoting session would replace ---
@@ -143,22 +143,31 @@ function Get-Quoted($text) {
 }
 
 function Get-WriterScript($columns) {
-    # One process block with the step's columns unrolled: a third of the cost of a loop over their names.
-    $quoted = foreach ($column in $columns) { Get-Quoted $column.Property }
+    # One process block with the step's columns unrolled: a third of the cost of a loop over their names. What has
+    # to be escaped is looked for once a row, and a row without nulls is written in one piece.
+    $number = 0
     $cells = foreach ($column in $columns) {
+        $value = "`$v$number"
         $property = Get-Quoted $column.Property
         $name = Get-Quoted $column.Name
-        @"
-        `$value = `$row.$property
-        if (`$null -ne `$value) {
-            if (`$value -isnot [string]) { `$value = ConvertCell `$value $name }
-            if (`$null -ne `$value) {
-                if (`$needsEscape.IsMatch(`$value)) { `$value = EscapeCell `$value }
-                [void]`$line.Append(' $($column.Key)="').Append(`$value).Append('"')
-            }
-        } elseif (-not `$isPlain) { TestNull `$row $property $name }
+        $number++
+        @{
+            Property = $property
+            Value    = $value
+            Read     = @"
+        $value = `$row.$property
+        if ($value -isnot [string]) {
+            if (`$null -ne $value) { $value = ConvertCell $value $name }
+            elseif (-not `$isPlain) { TestNull `$row $property $name }
+        }
 "@
+            Escape   = "if (`$null -ne $value) { $value = EscapeCell $value }"
+            Append   = "if (`$null -ne $value) { [void]`$line.Append(' $($column.Key)=`"').Append($value).Append('`"') }"
+            Piece    = " $($column.Key)=`"`"$value`"`""
+            IsThere  = "`$null -ne $value"
+        }
     }
+    function Join-Cell($part, $separator) { @($cells | ForEach-Object { $_[$part] }) -join $separator }
     @"
 param(`$rows, `$count, `$needsEscape, `$toEscape)
 begin {
@@ -168,23 +177,32 @@ begin {
     `$invariant = [System.Globalization.CultureInfo]::InvariantCulture
     `$line = New-Object System.Text.StringBuilder(1024)
     `$isPlain = `$false
-    `$properties = @($($quoted -join ', '))
+    `$properties = @($(Join-Cell 'Property' ', '))
+    `$number = 0L
     $WriterFunctions
 }
 process {
     `$row = `$_
     if (`$row -isnot [System.Management.Automation.PSCustomObject]) { TestRow `$row; `$isPlain = `$false }
-    elseif (-not `$isPlain -or (`$count[0] -band 255) -eq 0) { `$isPlain = TestPlain `$row `$properties }
-    [void]`$line.Append('<r')
+    elseif (-not `$isPlain -or (`$number -band 255) -eq 0) { `$isPlain = TestPlain `$row `$properties }
     try {
-$($cells -join "`n")
+$(Join-Cell 'Read' "`n")
     } catch [System.Management.Automation.PropertyNotFoundException] {
         throw "bridge-row: row `$(`$count[0] + 1): `$(`$_.Exception.Message)"
     }
-    [void]`$line.Append("/>``n")
-    `$rows.Write(`$line.ToString())
-    [void]`$line.Clear()
-    `$count[0]++
+    if (`$needsEscape.IsMatch("$(Join-Cell 'Value' '')")) {
+        $(Join-Cell 'Escape' "`n        ")
+    }
+    if ($(Join-Cell 'IsThere' ' -and ')) {
+        `$rows.Write("<r$(Join-Cell 'Piece' '')/>``n")
+    } else {
+        [void]`$line.Append('<r')
+        $(Join-Cell 'Append' "`n        ")
+        `$rows.Write(`$line.Append("/>``n").ToString())
+        [void]`$line.Clear()
+    }
+    `$number++
+    `$count[0] = `$number
 }
 "@
 }
