@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import unquote_to_bytes
 
 import click
 import psutil
@@ -20,7 +24,6 @@ import pytest
 
 from bridge import desk, pipeline
 from bridge.model import Job, Secret
-from bridge.secrets.guises import guises
 from bridge.secrets.store import Store
 from bridge.system import FileVault
 from tests.clouds import DAEMON, HOME, SECRET
@@ -39,24 +42,43 @@ KEY = "c4n/ry+k3y?&=ü 'x'"  # the password that a reader takes
 # --- where to look ---
 
 
-def texts(folder: Path) -> Iterator[tuple[str, str]]:
+def texts(folder: Path) -> Iterator[tuple[str, bytes]]:
     """Yield every file below a folder, and every file in its packages, but for the store itself."""
     for path in folder.rglob("*"):
         name = path.relative_to(folder).as_posix()
         if not path.is_file() or name.startswith("state/secrets/"):
             continue
-        yield name, path.read_bytes().decode("latin-1")
+        yield name, path.read_bytes()
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as package:
                 for entry in package.namelist():
-                    yield f"{name}!{entry}", package.read(entry).decode("latin-1")
+                    yield f"{name}!{entry}", package.read(entry)
 
 
-def found(canary: str, shown: dict[str, str]) -> list[str]:
-    """Return where a canary, in any guise and either byte order of UTF-16, is shown."""
-    hidden = {one.encode().decode("latin-1") for one in guises([canary])} | set(guises([canary]))
-    hidden |= {canary.encode(form).decode("latin-1") for form in ("utf-16-le", "utf-16-be")}
-    return [where for where, text in shown.items() if any(one in text for one in hidden)]
+BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{8,}")
+HEX = re.compile(rb"(?:[0-9A-Fa-f]{2}){6,}")
+
+
+def readings(shown: bytes) -> Iterator[bytes]:
+    """Yield what is shown, and what it says to somebody who decodes it: URL-encoding, base64, hex, JSON."""
+    yield shown
+    yield unquote_to_bytes(shown.replace(b"+", b" "))
+    yield unquote_to_bytes(shown)
+    yield b"\n".join(binascii.unhexlify(run) for run in HEX.findall(shown))
+    yield re.sub(rb"\\u([0-9a-f]{4})", lambda one: chr(int(one[1], 16)).encode(), shown)
+    for start in range(4):
+        runs = (run.translate(bytes.maketrans(b"-_", b"+/"))[start:] for run in BASE64.findall(shown))
+        yield b"\n".join(base64.b64decode(run[: len(run) // 4 * 4]) for run in runs)
+
+
+def found(canary: str, shown: dict[str, bytes]) -> list[str]:
+    """Return where a canary is shown, in any reading; the bridge is not asked what to look for."""
+    hidden = [canary.encode(form) for form in ("utf-8", "utf-16-le", "utf-16-be")]
+    return [
+        where
+        for where, text in shown.items()
+        if any(one in reading for reading in readings(text) for one in hidden)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -86,9 +108,8 @@ def test_a_canary_in_an_environment_is_found() -> None:
     )
     with Watched(child.pid) as watched:
         child.wait()
-    shown = {f"{name} {pid}": text for (name, pid), text in watched.seen.items()}
-    assert len(found("c4n/ry-2", shown)) == 2
-    assert len(found(KEY, shown)) >= 1
+    assert len(found("c4n/ry-2", watched.seen)) == 2
+    assert len(found(KEY, watched.seen)) >= 1
 
 
 # --- real runs ---
@@ -100,7 +121,7 @@ class Site:
 
     home: Path
     canaries: dict[str, str] = field(default_factory=dict)
-    shown: dict[str, str] = field(default_factory=dict)
+    shown: dict[str, bytes] = field(default_factory=dict)
     programs: set[str] = field(default_factory=set)
     code: int | None = None
 
@@ -144,10 +165,10 @@ class Site:
             psutil.wait_procs(started, timeout=30)
         self.code = child.returncode
         self.programs = watched.programs
-        self.shown = {f"process {name} {pid}": text for (name, pid), text in watched.seen.items()}
+        self.shown = {f"process {name}": text for name, text in watched.seen.items()}
         self.shown |= {
-            "standard output": output.decode("latin-1"),
-            "standard error": errors.decode("latin-1"),
+            "standard output": output,
+            "standard error": errors,
         }
         self.shown |= dict(texts(self.home))
 
@@ -157,7 +178,7 @@ class Site:
 
     def log(self) -> str:
         """Return the run's log."""
-        return next(text for name, text in self.shown.items() if name.endswith("log.txt"))
+        return next(text for name, text in self.shown.items() if name.endswith("log.txt")).decode()
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
@@ -279,7 +300,7 @@ client_id = "{client}"
 secret = "store:app"
 """
 
-FAULTS = {"whole": "", "failing": ",graph:403", "killed": ",graph:slow:20"}
+FAULTS = {"whole": "", "failing": ",graph:403", "killed": ",graph:slow:3"}
 EXIT = {
     ("whole", "powershell"): {0},
     ("whole", "native"): {0},
@@ -333,7 +354,7 @@ def test_a_bug_does_not_tell(capsys: pytest.CaptureFixture[str]) -> None:
     assert desk.run_command(group, ["boom"]) == 1
     said = capsys.readouterr()
     assert "a bug: RuntimeError at test_canaries.py:" in said.err
-    assert found(KEY, {"out": said.out, "err": said.err}) == []
+    assert found(KEY, {"out": said.out.encode(), "err": said.err.encode()}) == []
 
 
 def test_a_bug_in_a_run_is_not_kept(tmp_path: Path) -> None:

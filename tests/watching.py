@@ -10,18 +10,18 @@ import psutil
 
 
 class Watched:
-    """Samples a process tree while the block runs; ``seen`` is what was shown, by program and process."""
+    """Samples a process tree while the block runs; ``seen`` is what each showed, such as ``pwsh 4711``."""
 
     def __init__(self, pid: int) -> None:
         self._root = psutil.Process(pid)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
-        self.seen: dict[tuple[str, int], str] = {}
+        self.seen: dict[str, bytes] = {}
 
     @property
     def programs(self) -> set[str]:
         """The names of the programs that were seen."""
-        return {name for name, _ in self.seen}
+        return {name.partition(" ")[0] for name in self.seen}
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -46,8 +46,10 @@ class Watched:
 
     def _look(self, process: psutil.Process) -> None:
         try:
-            shown = repr((process.cmdline(), process.environ()))
-            place = (process.name(), process.pid)
-            self.seen[place] = self.seen.get(place, "") + ("" if shown in self.seen.get(place, "") else shown)
+            variables = [f"{name}={value}" for name, value in process.environ().items()]
+            shown = "\0".join((*process.cmdline(), *variables)).encode(errors="surrogateescape")
+            name = f"{process.name()} {process.pid}"
+            if shown not in self.seen.get(name, b""):
+                self.seen[name] = self.seen.get(name, b"") + shown
         except psutil.Error:  # it has ended
             return
