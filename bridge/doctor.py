@@ -7,12 +7,14 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from datetime import date
 from pathlib import Path
 from typing import Literal, Protocol
 
 from bridge import beacon, deliver, system
 from bridge.beacon import Beacon
-from bridge.errors import BeaconError, BridgeError, DeliveryError, ReaderError
+from bridge.errors import BeaconError, BridgeError, DeliveryError, ReaderError, SignInError
+from bridge.expiry import Expiry
 from bridge.model import Connection, EngineFacts, Job, Owner, Reader, Tested
 from bridge.readers import folder
 from bridge.settings import Settings
@@ -246,8 +248,28 @@ def connection(workplace: Workplace, chosen: Connection, find_tester: FindTester
         yield from _reader(workplace, chosen, find_tester)
     except BridgeError as error:
         yield Finding.of("connection", error)
+    yield from _credentials(workplace, chosen)
     yield _destination(workplace, chosen)
     yield from _retired(workplace)
+
+
+def _credentials(workplace: Workplace, chosen: Connection) -> Iterator[Finding]:
+    """Yield the last day of each credential that has one."""
+    today = system.now().astimezone().date()
+    try:
+        for one in workplace.expiries(chosen):
+            yield _credential(one, today)
+    except BridgeError as error:
+        yield Finding.of("credential", error)
+
+
+def _credential(one: Expiry, today: date) -> Finding:
+    fix = "Have it renewed where it comes from; then `beacon-bridge secret set`, or replace its file."
+    if one.last_day < today:
+        return Finding("credential", "fail", one.told(today), fix, SignInError.exit_code)
+    if one.is_near(today):
+        return Finding("credential", "warn", one.told(today), fix)
+    return Finding("credential", "ok", one.told(today))
 
 
 def _destination(workplace: Workplace, chosen: Connection) -> Finding:

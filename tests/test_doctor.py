@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from bridge import beacon, doctor, model, settings
+from bridge import beacon, doctor, expiry, model, settings
 from bridge.cli import main
 from bridge.doctor import Finding
 from bridge.errors import BeaconError, BridgeError, SettingsError
-from bridge.model import Bits, Connection, Engine, EngineFacts, Job, Reader, Secret
+from bridge.model import Bits, Connection, Engine, EngineFacts, Job, Reader, Secret, SecretReference
 from bridge.runs.store import Runs
 from bridge.secrets.fetch import Secrets
 from bridge.secrets.store import Store
@@ -469,3 +470,33 @@ def test_check_of_a_connection_in_a_real_powershell(
     monkeypatch.setenv("KEY", "wrong")
     assert check(tmp_path, "Badges") == 6
     assert "fail  TestConnection: " in capsys.readouterr().out
+
+
+# --- credentials ---
+
+
+def no_tester() -> doctor.Tester:
+    """Have no PowerShell."""
+    raise BeaconError("no PowerShell here")
+
+
+def test_last_days_of_credentials(tmp_path: Path) -> None:
+    """A finding for each credential with a last day: good, near its end, past it; one that is gone fails."""
+    today = date.today()  # local, as the check goes by
+    days = {"far": 31, "near": 30, "gone": -1}
+    reference = {name: SecretReference("store", name) for name in days}
+    chosen = Connection("C", str(tmp_path / "no folder"), "t", parameters=reference)
+    kept = Store(tmp_path / "secrets", FileVault())
+    for name, number in days.items():
+        kept.put(name, Secret("x"), expires=today + timedelta(number))
+    place = replace(
+        workplace(tmp_path),
+        expiries=partial(expiry.each, secrets=Secrets({}, str, kept), dates=kept),
+    )
+    found = [one for one in doctor.connection(place, chosen, no_tester) if one.topic == "credential"]
+    assert [(one.level, one.exit_code) for one in found] == [("ok", 0), ("warn", 0), ("fail", 5)]
+    assert "store:near expires on" in found[1].line
+    kept.remove("far")
+    found = [one for one in doctor.connection(place, chosen, no_tester) if one.topic == "credential"]
+    assert [one.exit_code for one in found] == [3]
+    assert found[0].text.startswith("There is no secret store:far in ")
