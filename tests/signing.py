@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,8 +18,8 @@ from bridge.secrets.fetch import Secrets
 from bridge.secrets.store import Store
 from bridge.signin.source import Source, Stores, sign_in
 from tests.clouds import DAEMON, DESKTOP, HOME, SECRET
+from tools.tenant import App
 from tools.tenant import Cloud as Running
-from tools.tenant import Tenant
 
 NAME = "contoso-refresh"
 BY_SECRET = SignIn("secret", DAEMON.client_id, secret=SecretReference("env", "SECRET"))
@@ -87,4 +90,55 @@ def is_one_sentence(error: BridgeError) -> bool:
     return "\n" not in plain and plain.rstrip().endswith((".", ")")) and bool(error.hint)
 
 
-__all__ = ["BY_REFRESH", "BY_SECRET", "NAME", "Desk", "Tenant", "certificate_flow", "is_one_sentence", "seen"]
+# --- the command line ---
+
+
+@dataclass
+class Said:
+    """What one command line gave back."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass
+class Site:
+    """A settings file whose connections sign in at the cloud, and the command line that uses it."""
+
+    cloud: Running
+    home: Path
+    environment: Mapping[str, str] = field(default_factory=lambda: {"SECRET": SECRET})
+
+    @property
+    def store(self) -> Store:
+        """The store of the state folder."""
+        return Store(self.home / "state" / "secrets", system.vault())
+
+    def write(self, *lines: str, reader: str = "bridge:Microsoft 365", tenant: str = HOME.id) -> None:
+        """Write the settings of the connection Contoso; ``lines`` come after its reader and tenant."""
+        head = [
+            f"[bridge]\nstate = '{self.home / 'state'}'",
+            f"[http]\nproxy = '{self.cloud.proxy}'\nca_bundle = '{self.cloud.ca}'",
+            f"[connections.Contoso]\nreader = '{reader}'\ntenant = '{tenant}'",
+        ]
+        (self.home / "bridge.toml").write_text("\n".join([*head, *lines]), "utf-8")
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """Start a command in a process of its own."""
+        argv = [sys.executable, "-m", "bridge", *words, "--config", str(self.home / "bridge.toml")]
+        pipe = subprocess.PIPE
+        environment = {**os.environ, **self.environment}
+        return subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=environment)
+
+    def run(self, *words: str, given: str = "") -> Said:
+        """Run a command to its end."""
+        child = self.start(*words)
+        out, err = child.communicate(given, timeout=60)
+        return Said(child.returncode, out, err)
+
+
+def signin_table(app: App, flow: str, **references: str) -> str:
+    """Return the [signin] table of the connection Contoso."""
+    keys = "\n".join(f'{name} = "{value}"' for name, value in references.items())
+    return f'[connections.Contoso.signin]\nflow = "{flow}"\nclient_id = "{app.client_id}"\n{keys}'
