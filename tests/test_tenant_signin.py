@@ -38,6 +38,7 @@ from tests.clouds import (
     look,
     post,
     running,
+    through,
 )
 from tools.tenant import App, Cloud, User, new_certificate
 from tools.tenant.refusals import REASONS
@@ -491,9 +492,12 @@ def test_a_device_can_be_declined(cloud: Cloud) -> None:
     assert ask(cloud, flow).json()["error"] == "access_denied"
 
 
-def test_a_confidential_app_gets_no_device_code(cloud: Cloud) -> None:
-    """An app that is not a public client is refused with 7000218, as an app without that setting is."""
-    assert code_of(post(cloud, DEVICE, client_id=DAEMON.client_id, scope=SCOPE)) == 7000218
+def test_an_app_without_public_flows_waits_in_vain(cloud: Cloud) -> None:
+    """An app that is not a public client gets a device code, and 7000218 when it asks for tokens."""
+    client = msal.PublicClientApplication(DAEMON.client_id, authority=f"{LOGIN}/{HOME.id}", **through(cloud))
+    flow = client.initiate_device_flow([SCOPE])
+    cloud.approve(flow["user_code"])
+    assert poll(client, flow)["error_codes"] == [7000218]
 
 
 # --- every refusal ---

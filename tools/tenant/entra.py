@@ -130,8 +130,6 @@ class Entra:
 
     def _device_code(self, question: Question, tenant: Tenant) -> Answer:
         app = self._directory.app(question.fields.get("client_id", ""), tenant)
-        if not app.public:
-            raise Denied(7000218)
         switches = self._switches()
         user_code = "".join(secrets.choice(string.ascii_uppercase + string.digits) for _ in range(9))
         expires = self._now() + switches.device_life
