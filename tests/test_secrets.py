@@ -383,6 +383,18 @@ def test_rights_for_an_account_are_windows_only(tmp_path: Path) -> None:
     assert list((tmp_path / "state" / "secrets").glob("app*")) == []
 
 
+@POSIX
+def test_the_account_is_kept(tmp_path: Path) -> None:
+    """A new value keeps the account of the earlier one, which is none here, and so fails."""
+    kept = store(tmp_path)
+    kept.put("app", Secret("x"))
+    file = tmp_path / "state" / "secrets" / "app.json"
+    file.write_bytes(file.read_bytes().replace(b'"for": null', b'"for": "svc"'))
+    file.chmod(0o640)
+    with pytest.raises(SettingsError, match="Rights for the account 'svc'"):
+        kept.put("app", Secret("y"))
+
+
 # --- references ---
 
 

@@ -173,10 +173,20 @@ class Store:
 
     def _read(self, name: str) -> Envelope:
         """Return a secret's envelope, if nobody else can read its file."""
+        envelope, strangers = self._look(name)
+        if strangers:
+            raise SettingsError(
+                f"The secret store:{name} can be read by {', '.join(strangers)}.",
+                hint=f"Have its value renewed where it comes from; then, here: {_AGAIN.format(name=name)}",
+            )
+        return envelope
+
+    def _look(self, name: str) -> tuple[Envelope, tuple[str, ...]]:
+        """Return a secret's envelope, and who else can read its file."""
         path = self._path(name)
         try:
             envelope = Envelope.model_validate_json(path.read_bytes())
-            strangers = system.strangers(path, envelope.account)
+            return envelope, system.strangers(path, envelope.account)
         except FileNotFoundError:
             raise self._absent(name) from None
         except OSError as error:
@@ -189,17 +199,11 @@ class Store:
                 f"The secret store:{name} is damaged: {path} is not as it was written.",
                 hint=_AGAIN.format(name=name),
             ) from None
-        if strangers:
-            raise SettingsError(
-                f"The secret store:{name} can be read by {', '.join(strangers)}.",
-                hint=f"Have its value renewed where it comes from; then, here: {_AGAIN.format(name=name)}",
-            )
-        return envelope
 
     def _earlier_account(self, name: str) -> str | None:
         try:
-            return self._read(name).account
-        except SettingsError:  # none, or one that is of no use any more
+            return self._look(name)[0].account
+        except SettingsError:  # there is none, or it is damaged
             return None
 
     def _write(

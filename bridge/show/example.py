@@ -26,7 +26,7 @@ too_long = "refuse"                      # refuse | cut: a text longer than its 
 
 [connections."Contoso EU".parameters]    # what the reader folder declares; `beacon-bridge list` shows it
 GraphRoot = "https://graph.microsoft.com"
-AccessToken = { secret = "env:CONTOSO_TOKEN" }   # env:NAME or stdin:NAME, never the secret itself
+AccessToken = { secret = "store:contoso-token" }   # store:NAME, file:PATH, env:NAME or stdin:NAME
 
 [connections."Contoso EU".minutes]       # 0: no limit
 step = 120                               # one step
