@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date, datetime
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from bridge import beacon, expiry, settings, system
 from bridge.beacon import Beacon
+from bridge.doctor import Facts
+from bridge.doctor.scripts import host_scripts, module_folders
 from bridge.errors import BeaconError
 from bridge.model import Connection, Engine, Owner, Reader, Secret
 from bridge.route import ProxyLogin, Route
@@ -104,6 +107,13 @@ def find_tester(environment: Mapping[str, str], login: ProxyLogin | None = None)
     return PowerShell(executable, environment, windows=system.WINDOWS, path_limit=limit, login=login)
 
 
+def connected_tester(environment: Mapping[str, str], said: Settings) -> PowerShell:
+    """Return this machine's PowerShell on the way of [http]; its password cannot come from standard input."""
+    secrets = Secrets(environment, lambda: "", Store(said.state / "secrets", system.vault()))
+    route = Route.of(said.web, secrets.fetch)
+    return find_tester(route.child(environment), route.login())
+
+
 # --- what watches and schedules ---
 
 
@@ -131,3 +141,16 @@ def expiries(environment: Mapping[str, str], said: Settings) -> Callable[[Connec
     kept = store(said)
     secrets = Secrets(environment, lambda: "", kept)
     return lambda connection: expiry.first(connection, secrets, kept)
+
+
+def facts(environment: Mapping[str, str]) -> Facts:
+    """Return what a check asks this operating system."""
+    return Facts(
+        windows=system.WINDOWS,
+        account=system.account(),
+        registry=system.registry(),
+        zone=system.zone,
+        proxies=urllib.request.getproxies,
+        modules=module_folders(environment, windows=system.WINDOWS),
+        own_scripts=host_scripts(),
+    )

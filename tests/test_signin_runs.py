@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -173,6 +174,15 @@ def test_powershell_through_a_proxy_with_a_password(site: Site) -> None:
     said = site.run("run", "Contoso")
     assert said.code == 0, said.err
     assert password not in said.err
+
+
+@pytest.mark.powershell
+def test_a_check_signs_in(site: Site) -> None:
+    """A check proves the sign-in, and the reader's own test reaches Graph on the same way as a run."""
+    site.write(SECRET_FLOW)
+    said = site.run("check", "Contoso")
+    assert re.search(r"(?m)^ok    sign-in: as the app", said.out)
+    assert "ok    TestConnection: the reader says OK" in said.out, said.out
 
 
 def test_commands_that_do_not_sign_in_import_no_msal(site: Site) -> None:

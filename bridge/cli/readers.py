@@ -72,12 +72,13 @@ def _findings(desk: Desk, connection: str | None, *, certain: bool) -> list[Find
     """Return what a check finds; ``certain``: a failure to check is a finding, too."""
     from bridge import assembly, doctor
 
-    find = functools.partial(assembly.find_tester, os.environ)
+    facts = assembly.facts(os.environ)
     try:
         place = desk.workplace
+        find = functools.partial(assembly.connected_tester, os.environ, place.settings)
         if connection:
-            return list(doctor.connection(place, place.settings.connection(connection), find))
-        return list(doctor.machine(place, find))
+            return list(doctor.connection(place, place.settings.connection(connection), find, facts))
+        return list(doctor.machine(place, find, facts))
     except BridgeError as error:
         if certain:
             return [doctor.Finding.of("connection", error)]
