@@ -88,7 +88,7 @@ def test_the_printed_example_is_valid(tmp_path: Path) -> None:
     """What `settings --example` prints can be used as it is."""
     found = load(tmp_path, EXAMPLE).connection("Contoso EU")
     assert found.minutes == Minutes(120, 600, 30)
-    assert found.parameters["AccessToken"] == SecretReference("env", "CONTOSO_TOKEN")
+    assert found.parameters["AccessToken"] == SecretReference("store", "contoso-token")
     assert found.skip_patterns == settings.SKIP_PATTERNS
 
 
@@ -277,3 +277,18 @@ def test_a_secret_does_not_show_itself() -> None:
     """Neither repr, str nor a format shows the text."""
     secret = Secret("canary")
     assert "canary" not in f"{secret} {secret!r} {secret:>30} {[secret]}"
+
+
+def test_a_secrets_file_counts_from_the_settings_file(tmp_path: Path) -> None:
+    """A relative file:PATH is made absolute, in a parameter as in the sign-in; an absolute one stays."""
+    text = (
+        CONNECTION + 'parameters = { A = { secret = "file:keys/a.txt" } }\n'
+        '[connections."Contoso EU".signin]\nflow = "certificate"\n'
+        'client_id = "AAAAAAAA-1111-1111-1111-111111111111"\ncertificate = "file:/etc/app.pfx"\n'
+        'passphrase = "keyring:app"\n'
+    )
+    found = load(tmp_path, text).connection("Contoso EU")
+    assert found.parameters["A"] == SecretReference("file", str(tmp_path / "keys" / "a.txt"))
+    assert found.sign_in
+    assert found.sign_in.certificate == SecretReference("file", str(Path("/etc/app.pfx").absolute()))
+    assert found.sign_in.passphrase == SecretReference("keyring", "app")
