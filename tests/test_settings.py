@@ -156,7 +156,7 @@ def test_which_file_counts(chosen: Path | None, environment: dict[str, str], exp
         (CONNECTION + "parameters = { A = 4 }\n", "parameters.A: expected a text."),
         (
             CONNECTION + 'parameters = { A = { secret = "bare" } }\n',
-            'expected "env:NAME", "stdin:NAME", "store:NAME" or "file:PATH".',
+            'expected "store:NAME", "file:PATH", "env:NAME", "stdin:NAME" or "keyring:NAME".',
         ),
         (CONNECTION + 'parameters = { A = { sekret = "env:X" } }\n', "parameters.A.sekret: there is no such"),
         (CONNECTION + "parameters = { A = { token = false } }\n", "parameters.A.token: expected True."),
