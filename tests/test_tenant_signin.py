@@ -245,6 +245,8 @@ def test_an_assertion_is_really_verified(cloud: Cloud, change: dict[str, Any], c
     assert "access_token" in post(cloud, **form, client_assertion=assertion()).json()
     assert code_of(post(cloud, **form, client_assertion=assertion(**change))) == code
     assert code_of(post(cloud, **form, client_assertion="no.jwt")) == 50012
+    nonsense = jwt.encode({}, CERTIFICATE.key, algorithm="RS256", headers={"x5c": ["bm8gY2VydGlmaWNhdGU="]})
+    assert code_of(post(cloud, **form, client_assertion=nonsense)) == 50012
 
 
 # --- refresh tokens ---

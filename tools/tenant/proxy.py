@@ -167,7 +167,7 @@ class _Inside(_Quiet):
     host: str
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode(errors="replace")
         authorization = self.headers.get("Authorization", "")
         request = Request(self.host, self.command, self.path, authorization, body)
         answer, pause = self.proxy.behind.answer(request)

@@ -165,11 +165,11 @@ def check_assertion(assertion: str, app: App, audiences: tuple[str, ...], now: f
 
 def _signer(assertion: str, app: App, now: float) -> x509.Certificate:
     try:
-        header = jwt.get_unverified_header(assertion)
-    except jwt.InvalidTokenError as problem:
+        named = _named(jwt.get_unverified_header(assertion))
+    except (jwt.InvalidTokenError, ValueError) as problem:
         raise Denied(50012) from problem
     registered = app.registered
-    if registered is None or not _named(header) & app.thumbprints():
+    if registered is None or not named & app.thumbprints():
         raise Denied(700027)
     if not registered.not_valid_before_utc.timestamp() <= now <= registered.not_valid_after_utc.timestamp():
         raise Denied(700027)
