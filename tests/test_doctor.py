@@ -19,7 +19,7 @@ from bridge.model import Bits, Connection, Engine, EngineFacts, Job, Reader, Sec
 from bridge.runs.store import Runs
 from bridge.secrets.fetch import Secrets
 from bridge.secrets.store import Store
-from bridge.secrets.values import values
+from bridge.secrets.values import Grant, values
 from bridge.system import FileVault
 from bridge.workplace import Workplace
 from tests.folders import (
@@ -77,9 +77,11 @@ def no_engine(connection: Connection) -> Engine:
     raise AssertionError(connection)
 
 
-def fill(secrets: Secrets, connection: Connection, reader: Reader) -> Mapping[str, str | Secret]:
+def fill(
+    secrets: Secrets, connection: Connection, reader: Reader, granted: Grant | None = None
+) -> Mapping[str, str | Secret]:
     """Fill a reader's parameters as the program does."""
-    return values(connection, reader, secrets)
+    return values(connection, reader, secrets, granted)
 
 
 CONNECTION = """[connections.Badges]
@@ -134,6 +136,7 @@ def test_a_good_machine_passes_and_covers_every_topic(tmp_path: Path) -> None:
     assert {one.level for one in findings} == {"ok", "info"}
     assert doctor.exit_code(findings) == 0
     topics = ["system", "beacon", "reader folder", "PowerShell", "state folder", "disk", "settings"]
+    topics += ["SaaS Management"]
     assert list(dict.fromkeys(one.topic for one in findings)) == topics
     texts = " | ".join(one.text for one in of(findings, "PowerShell"))
     for fact in ("SysWOW64", "32-bit", "5.1.14393", "RemoteSigned", "FullLanguage"):
@@ -252,11 +255,12 @@ def test_settings_and_their_warnings_are_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("said", ["yes", "no", "unknown"])
 def test_saas_management_is_told_when_it_is_in_use(tmp_path: Path, said: str) -> None:
-    """Only "yes" says that the licences become Retired: for the machine and for a connection."""
+    """ "yes" says that the licences become Retired, "unknown" asks: for the machine and for a connection."""
     place = workplace(tmp_path, f'[beacon]\nsaas_management = "{said}"')
     both = machine(place), list(doctor.connection(place, place.settings.connection("Badges"), FakeTester()))
     for findings in both:
         assert any("become Retired" in one.text for one in findings) == (said == "yes")
+        assert any("nobody has said" in one.text for one in findings) == (said == "unknown")
 
 
 def test_whatever_is_not_ok_has_a_fix(tmp_path: Path) -> None:
@@ -304,10 +308,17 @@ def test_a_good_connection_runs_the_readers_own_tests(tmp_path: Path) -> None:
     findings = connection(tmp_path, tester)
     assert [(one.topic, one.level) for one in findings] == [
         ("reader", "ok"),
+        ("scripts", "ok"),
+        ("modules", "ok"),
         ("parameters", "ok"),
         ("TestConnection", "ok"),
         ("VersionCheck", "ok"),
+        ("proxy", "ok"),
         ("destination", "info"),
+        ("other collectors", "info"),
+        ("other collectors", "info"),
+        ("concealment", "info"),
+        ("SaaS Management", "info"),
     ]
     assert "2.4" in of(findings, "VersionCheck")[0].text
     (job,) = tester.jobs
@@ -363,7 +374,8 @@ def test_a_reader_without_tests_says_so(tmp_path: Path) -> None:
     )
     text = CONNECTION.replace('"Badge Service"', f"'{folder}'")
     findings = connection(tmp_path, FakeTester(tested=model.Tested(ok=True)), text)
-    assert [one.level for one in findings] == ["ok", "ok", "info", "info", "info"]
+    tests = of(findings, "TestConnection") + of(findings, "VersionCheck")
+    assert [one.level for one in tests] == ["info", "info"]
 
 
 FAULTS = {

@@ -11,8 +11,9 @@ from bridge.system.files import (
     replace,
     write_whole,
 )
+from bridge.system.marks import zone, zone_of
 from bridge.system.places import default_state, path_length_limit, program_data
-from bridge.system.processes import Child, is_alive, own_process
+from bridge.system.processes import Child, account, is_alive, own_process
 from bridge.system.registry import NoRegistry, Registry, registry
 from bridge.system.rights import admit, make_private_folder, strangers, write_private
 from bridge.system.schtasks import Done, Schtasks
@@ -29,6 +30,7 @@ __all__ = [
     "Registry",
     "Schtasks",
     "Vault",
+    "account",
     "admit",
     "default_state",
     "flush",
@@ -50,4 +52,6 @@ __all__ = [
     "vault",
     "write_private",
     "write_whole",
+    "zone",
+    "zone_of",
 ]

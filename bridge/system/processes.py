@@ -69,6 +69,11 @@ def own_process() -> tuple[int, float]:
     return process.pid, process.create_time()
 
 
+def account() -> str:
+    """Return the account that this process runs as: ``CONTOSO\\beacon$`` on Windows."""
+    return psutil.Process().username()
+
+
 def is_alive(pid: int, started: float) -> bool:
     """Return whether the process with that id and start still runs."""
     try:
