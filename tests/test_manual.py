@@ -72,10 +72,15 @@ def test_a_special_exit_code_is_explained(code: int) -> None:
     assert re.search(rf"\n\| {code} \| \w* ?\| ", MANUAL)
 
 
+def connection_keys() -> list[str]:
+    """Return the keys of a connection's table."""
+    return [one.name.replace("_in", "in") for one in fields(Connection) if one.name != "name"]
+
+
 def test_every_key_of_the_settings_is_explained() -> None:
     """Each key that a connection may have has its row, and so have the other tables' keys."""
     table = MANUAL.split("## bridge.toml")[1].split("\n## ")[0]
-    keys = [one.name for one in fields(Connection) if one.name != "name"]
+    keys = connection_keys()
     assert [key for key in keys if f"| `{key}` |" not in table] == []
     for key in ("[beacon] root", "[beacon] release", "[beacon] saas_management", "[bridge] state"):
         assert f"| `{key}` |" in table
@@ -83,7 +88,7 @@ def test_every_key_of_the_settings_is_explained() -> None:
 
 def test_every_key_of_the_settings_is_in_the_example() -> None:
     """The printed example holds each key, set or as a comment."""
-    keys = [one.name for one in fields(Connection) if one.name != "name"]
+    keys = connection_keys()
     assert [key for key in keys if not re.search(rf"(?m)^(# )?{key} = |\.{key}\]", EXAMPLE)] == []
     everything = re.sub(r"(?m)^# (?=\w+ = )", "", EXAMPLE)
     assert tomllib.loads(everything)["beacon"].keys() == {"root", "release", "saas_management"}

@@ -88,7 +88,8 @@ def test_the_printed_example_is_valid(tmp_path: Path) -> None:
     """What `settings --example` prints can be used as it is."""
     found = load(tmp_path, EXAMPLE).connection("Contoso EU")
     assert found.minutes == Minutes(120, 600, 30)
-    assert found.parameters["AccessToken"] == SecretReference("store", "contoso-token")
+    assert found.sign_in is not None
+    assert found.sign_in.secret == SecretReference("store", "contoso-app")
     assert found.skip_patterns == settings.SKIP_PATTERNS
 
 
