@@ -16,6 +16,8 @@ import pytest
 from lxml import etree
 
 from bridge import cli
+from bridge.cli import schedule as actions
+from bridge.desk import Desk
 from bridge.errors import BeaconError, SettingsError
 from bridge.installation import install
 from bridge.model import Connection, Minutes
@@ -389,6 +391,44 @@ def test_a_report_that_holds_no_findings(report: str, tmp_path: Path) -> None:
 
 
 # --- the command ---
+
+
+def test_what_the_actions_say(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is registered and starts when; what was removed, the delivery only with all connections."""
+    desk = Desk(None, None, json=False, verbose=False)
+    scheduler = Scheduler(Registered(), tmp_path)
+    tasks = [planned(), deliver_task(program(), SYSTEM, NOW)]
+    actions.show(desk, scheduler, tasks)
+    assert capsys.readouterr().out.count("not registered") == 2
+    for task in tasks:
+        scheduler.install(task)
+    actions.show(desk, scheduler, tasks)
+    shown = capsys.readouterr().out
+    assert "not registered" not in shown
+    assert re.search(r"run Contoso EU +registered +\d{4}-\d\d-\d\d 02:30:00 [+-]\d{4}", shown)
+    actions.remove(desk, scheduler, tasks, with_delivery=False)
+    assert capsys.readouterr().out == "removed \\beacon-bridge\\run Contoso EU\n"
+    assert scheduler.xml(tasks[1].path)
+    scheduler.install(tasks[0])
+    actions.remove(desk, scheduler, tasks, with_delivery=True)
+    assert scheduler.xml(tasks[1].path) is None
+    with pytest.raises(BeaconError, match="was not removed"):
+        actions.remove(desk, scheduler, tasks, with_delivery=True)
+
+
+def test_what_an_installation_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each task, then each connection's findings; the exit code is that of the first that fails."""
+    monkeypatch.delenv("KEY", raising=False)
+    config, connection = site(tmp_path)
+    desk = Desk(config, None, json=False, verbose=False)
+    scheduler = Scheduler(Registered(), config.parent / "state" / "schedule", patience=30)
+    assert actions.install(desk, scheduler, [planned()], [connection], SYSTEM) == 3
+    said = capsys.readouterr()
+    assert said.out.startswith("registered \\beacon-bridge\\run Contoso EU\n")
+    assert "  fail  connection: The secret env:KEY is not there" in said.out
+    assert "checking Contoso EU as SYSTEM" in said.err
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is a Task Scheduler")

@@ -73,13 +73,13 @@ def schedule(
     who = Account(account)
     tasks = _tasks(desk, chosen, who, Timing(at, every))
     if only_print:
-        return _print(desk, tasks)
+        return printed(desk, tasks)
     if action == "show":
-        return _show(desk, _scheduler(desk, "look for", tasks), tasks)
+        return show(desk, _scheduler(desk, "look for", tasks), tasks)
     if action == "remove":
-        return _remove(desk, _scheduler(desk, "remove", tasks), tasks, with_delivery=every_connection)
+        return remove(desk, _scheduler(desk, "remove", tasks), tasks, with_delivery=every_connection)
     _refuse_stdin(desk, chosen)
-    return _install(desk, _scheduler(desk, "register", tasks), tasks, chosen, who)
+    return install(desk, _scheduler(desk, "register", tasks), tasks, chosen, who)
 
 
 def _tasks(desk: Desk, chosen: list[Connection], account: Account, timing: Timing) -> list[Task]:
@@ -125,7 +125,8 @@ def _refuse_stdin(desk: Desk, chosen: list[Connection]) -> None:
 # --- the actions ---
 
 
-def _print(desk: Desk, tasks: list[Task]) -> int:
+def printed(desk: Desk, tasks: list[Task]) -> int:
+    """Show the XML of the tasks."""
     from bridge.schedule import to_xml
 
     shown = {task.path: to_xml(task).decode("utf-16").replace("\r\n", "\n") for task in tasks}
@@ -136,7 +137,8 @@ def _print(desk: Desk, tasks: list[Task]) -> int:
     return 0
 
 
-def _show(desk: Desk, scheduler: Scheduler, tasks: list[Task]) -> int:
+def show(desk: Desk, scheduler: Scheduler, tasks: list[Task]) -> int:
+    """Show which tasks are registered, and when each starts next."""
     from bridge.show import connections
 
     starts = {task.path: _registered(scheduler, task) for task in tasks}
@@ -148,7 +150,7 @@ def _registered(scheduler: Scheduler, task: Task) -> tuple[bool, datetime | None
     return scheduler.xml(task.path) is not None, scheduler.next_start(task.path, datetime.now())
 
 
-def _remove(desk: Desk, scheduler: Scheduler, tasks: list[Task], *, with_delivery: bool) -> int:
+def remove(desk: Desk, scheduler: Scheduler, tasks: list[Task], *, with_delivery: bool) -> int:
     """Remove the connections' tasks; the delivery of what waits goes with the last of them."""
     doomed = tasks if with_delivery else tasks[:-1]
     for task in doomed:
@@ -159,13 +161,13 @@ def _remove(desk: Desk, scheduler: Scheduler, tasks: list[Task], *, with_deliver
     return 0
 
 
-def _install(
+def install(
     desk: Desk, scheduler: Scheduler, tasks: list[Task], chosen: list[Connection], account: Account
 ) -> int:
     """Register the tasks, then have each connection checked once as the account that will run it."""
-    from bridge.installation import install
+    from bridge import installation
     from bridge.show import connections
 
-    done = install(scheduler, tasks, chosen, _program(desk), account, desk.tell)
+    done = installation.install(scheduler, tasks, chosen, _program(desk), account, desk.tell)
     desk.show(connections.installed_json(done), lambda: connections.installed_lines(done))
     return done.exit_code
