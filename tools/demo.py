@@ -108,16 +108,18 @@ def demonstrate(folder: Path, users: int, engine: str, flow: str | None = None) 
     return verified and equal
 
 
+def given_token(root: str) -> tuple[str, ...]:
+    """Return the parameters of a connection whose token comes from the environment."""
+    token = f'AccessToken = {{ secret = "env:{TOKEN_VARIABLE}" }}'
+    return f"GraphRoot = {quoted(root)}", token
+
+
 def with_token(folder: Path, tenant: Tenant, engine: str) -> dict[str, Any] | None:
     """Run against Graph alone, with a token that is given; None if the run failed."""
     from tools.tenant import serve  # noqa: PLC0415  # too old a Python has been refused by now
 
     with serve(tenant) as service:
-        parameters = (
-            f"GraphRoot = {quoted(service.root)}",
-            f'AccessToken = {{ secret = "env:{TOKEN_VARIABLE}" }}',
-        )
-        config = write_settings(folder, tenant, engine, parameters)
+        config = write_settings(folder, tenant, engine, given_token(service.root))
         bridge = Bridge(config, {TOKEN_VARIABLE: service.token})
         return run_demo(bridge)
 

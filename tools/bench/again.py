@@ -25,10 +25,11 @@ def figures(folder: Path, users: int, count: int) -> list[Figure]:
 
 
 def _shares(folder: Path, users: int, count: int, engine: str) -> tuple[float, ...]:
-    with serve(Tenant(users=users, seed=demo.SEED)) as service:
+    tenant = Tenant(users=users, seed=demo.SEED)
+    with serve(tenant) as service:
         folder.mkdir(parents=True)
         demo.lay_out_beacon(folder / "Flexera Software")
-        config = demo.write_settings(folder, service.root, engine)
+        config = demo.write_settings(folder, tenant, engine, demo.given_token(service.root))
         token = {demo.TOKEN_VARIABLE: service.token}
 
         def bridge(*words: str) -> float:
