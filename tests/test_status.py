@@ -118,13 +118,26 @@ def test_a_run_that_did_not_end(tmp_path: Path, state: State) -> None:
 
 
 def test_a_run_under_way_hides_nothing(tmp_path: Path) -> None:
-    """While a run is under way, the one before it decides."""
+    """While a run is under way, the one before it decides: well or failed."""
+
+    def throw(_: Job) -> None:
+        raise ReaderError("the reader threw")
+
     place = delivering(tmp_path)
     pipeline.run(place, contoso(place), silent)
-    second = pipeline.run(place, contoso(place), silent)
-    place.runs.save(replace(second, state=State.RUNNING, receipts=(), package=None))
-    found = line(place)
-    assert (found.outcome, found.exit_code) == ("running", 0)
+    under_way(place)
+    assert (line(place).outcome, line(place).exit_code) == ("running", 0)
+    broken = delivering(tmp_path, RowsEngine(before=throw))
+    with pytest.raises(ReaderError):
+        pipeline.run(broken, contoso(broken), silent)
+    under_way(place)
+    assert (line(place).outcome, line(place).exit_code) == ("running", ReaderError.exit_code)
+
+
+def under_way(place: Workplace) -> None:
+    """Make a run that this process is at."""
+    made = pipeline.collect(place, contoso(place), silent)
+    place.runs.save(replace(made, state=State.RUNNING))
 
 
 def test_packages_that_wait_are_counted(tmp_path: Path) -> None:
