@@ -13,6 +13,10 @@ from bridge.errors import BeaconError
 from bridge.model import Connection
 from bridge.schedule import Account, Program, Scheduler, Task, check_task
 
+Admit = Callable[[Path, str], None]  # lets an account into a private folder
+
+_SHARED = ("runs", "locks", "logs")  # folders of the state folder that may have been made for somebody else
+
 
 @dataclass(frozen=True, slots=True)
 class Checked:
@@ -42,11 +46,17 @@ def install(
     program: Program,
     account: Account,
     tell: Callable[[str], None],
+    admit: Admit = system.admit,
 ) -> Installed:
-    """Register the tasks, then check each connection once as the account; ``tell`` hears what is going on.
+    """Let the account into the state folder, register the tasks, then check each connection once as it.
 
-    Raises BeaconError where schtasks refuses a task; a check that cannot be run is a finding.
+    ``tell`` hears what is going on. Raises BeaconError where schtasks refuses a task, SettingsError for an
+    account that is not there; a check that cannot be run is a finding.
     """
+    if not account.is_system:
+        for folder in (program.state, *(program.state / name for name in _SHARED), scheduler.private):
+            system.make_private_folder(folder)
+            admit(folder, account.name)
     for task in tasks:
         tell(f"registering {task.path} as {account.name}")
         scheduler.install(task)

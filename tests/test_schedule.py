@@ -366,6 +366,24 @@ def test_a_check_that_fails_as_that_account_is_the_exit_code(
     assert runner.tasks == {}
 
 
+def test_the_account_is_let_into_the_state_folder(tmp_path: Path) -> None:
+    """Its runs, locks and logs too, before anything is registered; SYSTEM needs no letting in."""
+    how = Program(Path(sys.executable), ("-c", "pass"), (), tmp_path / "state")
+    private, admitted = tmp_path / "state" / "schedule", list[tuple[str, str]]()
+    runner = Registered()
+
+    def admit(folder: Path, account: str) -> None:
+        assert folder.is_dir()
+        assert runner.tasks == {}
+        admitted.append((folder.relative_to(tmp_path).as_posix(), account))
+
+    for name in ("SYSTEM", r"CONTOSO\beacon$"):
+        runner.tasks.clear()
+        install(Scheduler(runner, private), [planned()], [], how, Account(name), print, admit)
+    folders = ("state", "state/runs", "state/locks", "state/logs", "state/schedule")
+    assert admitted == [(folder, r"CONTOSO\beacon$") for folder in folders]
+
+
 def test_an_account_that_brings_no_report(tmp_path: Path) -> None:
     """After the deadline there is a failure that names the account and its rights; the task is removed."""
     task = replace(check_task(CONTOSO, program(), SYSTEM, tmp_path / "r"), command="/bin/true", folder="/tmp")  # noqa: S108  # a folder that is there

@@ -47,6 +47,11 @@ class Account:
         return _SERVICES.get(bare.casefold()) if domain.casefold() in {"", "nt authority"} else None
 
     @property
+    def is_system(self) -> bool:
+        """Whether it is SYSTEM, which is let in everywhere."""
+        return self.service == _SERVICES["system"]
+
+    @property
     def is_managed(self) -> bool:
         """Whether Active Directory keeps the account's password: a group managed service account."""
         return self.name.endswith("$")
