@@ -115,6 +115,16 @@ def test_every_cloud(desk: Desk, where: Cloud) -> None:
     assert where.graph in SIGN_IN_HOSTS[where.authority.removeprefix("https://")]
 
 
+def test_a_cloud_that_nobody_knows(desk: Desk) -> None:
+    """A cloud of one's own is asked at its own address; the global one never hears of it."""
+    own = Cloud("own", "https://login.contoso.example", "https://graph.contoso.example")
+    source = desk.source(BY_SECRET, cloud=own)
+    with pytest.raises(SignInError, match="login.contoso.example"), source.entra.translated():
+        source.entra.application()
+    assert desk.cloud.requests == []
+    assert set(desk.cloud.refused) == {"login.contoso.example"}
+
+
 def test_the_wrong_cloud_is_named(desk: Desk) -> None:
     """A tenant of a national cloud is not found in the global one, and the cloud is what to check."""
     desk.cloud.switch("cloud:login.microsoftonline.us")

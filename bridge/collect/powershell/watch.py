@@ -78,8 +78,9 @@ class Watch:
         except BridgeError as error:
             self._account.failure = error
             return
-        self._handed = token
-        self._shown += guises([token.reveal()])
+        if token != self._handed:  # a reader asks again and again while the token is good
+            self._handed = token
+            self._shown += guises([token.reveal()])
         self._host.answer(orders.answer(token))
 
     def _line(self, line: Line) -> None:
