@@ -119,7 +119,7 @@ def test_a_cloud_that_nobody_knows(desk: Desk) -> None:
     """A cloud of one's own is asked at its own address; the global one never hears of it."""
     own = Cloud("own", "https://login.contoso.example", "https://graph.contoso.example")
     source = desk.source(BY_SECRET, cloud=own)
-    with pytest.raises(SignInError, match="login.contoso.example"), source.entra.translated():
+    with pytest.raises(SignInError, match=r"login\.contoso\.example"), source.entra.translated():
         source.entra.application()
     assert desk.cloud.requests == []
     assert set(desk.cloud.refused) == {"login.contoso.example"}
