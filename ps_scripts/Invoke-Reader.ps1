@@ -30,6 +30,8 @@ $ErrorActionPreference = 'Stop'
 $MostLogLines = 5000      # of one step; the rest is counted
 $MostGapTexts = 200       # different texts of one step; the rest is counted under its name
 $MostText = 4000          # characters of one text in an event
+$MostGapText = 600        # of one gap: all gaps of a step are one event, which must stay below 1 MiB
+$MostId = 300             # of an error's id
 $PollMilliseconds = 100
 $BeatSeconds = 2
 
@@ -82,6 +84,9 @@ $NeedsEscape = New-Object System.Text.RegularExpressions.Regex(
     '[&<>"\x00-\x1F\uD800-\uDFFF\uFFFE\uFFFF]|_x[0-9A-Fa-f]{4}', 'Compiled, CultureInvariant')
 $ToEscape = New-Object System.Text.RegularExpressions.Regex(
     ($Unholdable + '|_(?=x[0-9A-Fa-f]{4}(?:_|' + $Unholdable + '))'), 'CultureInvariant')
+
+# What PowerShell or a dictionary answers to even where the row has no such property.
+$Intrinsic = 'Count', 'Length', 'Keys', 'Values', 'SyncRoot', 'IsReadOnly', 'IsFixedSize', 'IsSynchronized'
 
 # The writer's own functions, as text: they run in the reader's runspace, in the writer's scope.
 $WriterFunctions = @'
@@ -155,6 +160,7 @@ function Get-WriterScript($columns) {
             Property = $property
             Value    = $value
             Read     = @"
+        $(if ($Intrinsic -contains $column.Property) { "TestNull `$row $property $name" })
         $value = `$row.$property
         if ($value -isnot [string]) {
             if (`$null -ne $value) { $value = ConvertCell $value $name }
@@ -179,10 +185,12 @@ begin {
     `$isPlain = `$false
     `$properties = @($(Join-Cell 'Property' ', '))
     `$number = 0L
+    `$seen = 0L
     $WriterFunctions
 }
 process {
     `$row = `$_
+    `$seen++
     if (`$row -isnot [System.Management.Automation.PSCustomObject]) { TestRow `$row; `$isPlain = `$false }
     elseif (-not `$isPlain -or (`$number -band 255) -eq 0) { `$isPlain = TestPlain `$row `$properties }
     try {
@@ -203,6 +211,12 @@ $(Join-Cell 'Read' "`n")
     }
     `$number++
     `$count[0] = `$number
+}
+end {
+    # A reader that traps the refusal of a row and goes on has lost it all the same.
+    if (`$seen -ne `$number) {
+        throw "bridge-row: `$(`$seen - `$number) of `$seen rows were refused, and the reader went on"
+    }
 }
 "@
 }
@@ -244,18 +258,20 @@ function Write-Trailer($rows, $count, $gaps) {
 
 # --- what the reader says ---
 
-function Protect-Text($text) {
-    # Without the secrets, and not endless.
+function Protect-Text($text, $most = $MostText) {
+    # Without the secrets, not endless, and without halves of surrogate pairs, which no record can hold.
     $shown = [string]$text
     foreach ($secret in $Secrets) { $shown = $shown.Replace($secret, '***') }
-    if ($shown.Length -gt $MostText) { $shown = $shown.Substring(0, $MostText) + '...' }
-    $shown
+    if ($shown.Length -gt $most) { $shown = $shown.Substring(0, $most) + '...' }
+    [regex]::Replace($shown, $Lone, [string][char]0xFFFD)
 }
 
-function New-Talk {
+function New-Gaps { New-Object System.Collections.Specialized.OrderedDictionary }
+
+function New-Talk($gaps = (New-Gaps)) {
     # What one step has said so far.
     New-Object PSObject -Property @{ Lines = 0; Errors = New-Object System.Collections.ArrayList
-        Gaps = New-Object System.Collections.Specialized.OrderedDictionary; Progress = '' }
+        Gaps = $gaps; Progress = '' }
 }
 
 function Write-Log($talk, $stream, $text) {
@@ -266,7 +282,7 @@ function Write-Log($talk, $stream, $text) {
 }
 
 function Add-Gap($talk, $name, $text) {
-    $shown = Protect-Text $text
+    $shown = Protect-Text $text $MostGapText
     $key = $name + "`n" + $shown
     if (-not $talk.Gaps.Contains($key) -and $talk.Gaps.Count -ge $MostGapTexts) {
         $shown = '(more, each different)'
@@ -284,7 +300,7 @@ function Get-ErrorFacts($record) {
         $said = $record.ErrorDetails.Message
         if ($message -notlike ('*' + [WildcardPattern]::Escape($said) + '*')) { $message += ': ' + $said }
     }
-    $facts = [ordered]@{ message = (Protect-Text $message); id = (Protect-Text $record.FullyQualifiedErrorId)
+    $facts = [ordered]@{ message = (Protect-Text $message); id = (Protect-Text $record.FullyQualifiedErrorId $MostId)
         script = ''; line = 0 }
     if ($null -ne $info) { $facts['script'] = [string]$info.ScriptName; $facts['line'] = $info.ScriptLineNumber }
     if ($record.Exception -is [System.Management.Automation.ParseException] -and $record.Exception.Errors) {
@@ -346,8 +362,10 @@ function Get-Token($ask) {
     $answer = ConvertFrom-Json $Ends.ReadLine()
     if ($answer.token) {
         $ask['Token'] = ConvertFrom-Text $answer.token
-        $shown = @(Get-Texts $answer.secrets) + @($Secrets)
-        $script:Secrets = @($shown | Sort-Object -Property Length -Descending)
+        if ($Secrets -cnotcontains $ask['Token']) {
+            $shown = @(Get-Texts $answer.secrets) + @($Secrets)
+            $script:Secrets = @($shown | Sort-Object -Property Length -Descending)
+        }
     } else { $ask['Refused'] = ConvertFrom-Text $answer.error }
     $ask['Wanted'] = $false
 }
@@ -433,7 +451,7 @@ function Invoke-InitScripts($job) {
         $shell = New-Shell
         $marker = New-Object 'int[]' 1
         [void]$shell.AddScript('. $args[0]; $args[1][0] = 1', $false).AddArgument($path).AddArgument($marker)
-        $talk = New-Talk
+        $talk = New-Talk $EarlyGaps
         $result = Invoke-Shell $shell $talk (New-Object 'long[]' 1) ''
         $complaints = Get-Complaints $result $talk $marker
         foreach ($item in $result.Out) { Write-Log $talk 'host' $item }
@@ -449,7 +467,7 @@ function Get-FunctionAnswer($function, $name) {
     $marker = New-Object 'int[]' 1
     Add-Function $shell $function
     Add-Marker $shell $marker
-    $talk = New-Talk
+    $talk = New-Talk $EarlyGaps
     $result = Invoke-Shell $shell $talk (New-Object 'long[]' 1) $name
     $complaints = Get-Complaints $result $talk $marker
     $shell.Dispose()
@@ -483,6 +501,15 @@ function Test-Applies($from, $version) {
     return $true
 }
 
+function Move-Capture($part, $path) {
+    # To its place; a virus scanner that holds the file gets two seconds to let it go.
+    for ($try = 1; ; $try++) {
+        try { [System.IO.File]::Move($part, $path); return }
+        catch [System.IO.IOException] { if ($try -ge 40) { throw } }
+        Start-Sleep -Milliseconds 50
+    }
+}
+
 function Invoke-Step($job, $facts, $raw) {
     $step = @{ id = (ConvertFrom-Text $raw.id); head = (ConvertFrom-Text $raw.head) }
     foreach ($name in 'file', 'procedure', 'step', 'table') { $step[$name] = ConvertFrom-Text $raw.$name }
@@ -493,7 +520,8 @@ function Invoke-Step($job, $facts, $raw) {
             Property = (ConvertFrom-Text $column.property) }
     }
     $Ends.WriteEvent([ordered]@{ event = 'step'; step = $step['id'] })
-    $talk = New-Talk
+    $talk = New-Talk $EarlyGaps
+    $script:EarlyGaps = New-Gaps
     $count = New-Object 'long[]' 1
     $marker = New-Object 'int[]' 1
     $rows = $Ends.OpenRows($part)
@@ -518,7 +546,7 @@ function Invoke-Step($job, $facts, $raw) {
         $rows.Flush()
         $rows.BaseStream.Flush($true)
     } finally { $rows.Dispose() }
-    [System.IO.File]::Move($part, $path)
+    Move-Capture $part $path
     $gaps = foreach ($gap in $talk.Gaps.Values) { [ordered]@{ name = $gap.Name; text = $gap.Text; count = $gap.Count } }
     $Ends.WriteEvent([ordered]@{ event = 'done'; step = $step['id']; rows = $count[0]; gaps = @($gaps) })
     return $true
@@ -609,6 +637,7 @@ $Secrets = @(Get-Texts $job.secrets | Where-Object { $_ } | Sort-Object -Propert
 $Tolerated = @(Get-Texts $job.tolerate)
 $SkipPatterns = @()
 $IsOurs = [bool]$job.ours
+$EarlyGaps = New-Gaps    # of the init scripts and VersionCheck: they belong to the first step
 $Ask = [System.Collections.Hashtable]::Synchronized(@{ Wanted = $false })
 $Values = @{}
 foreach ($pair in @($job.values)) { if ($null -ne $pair) { $Values[(ConvertFrom-Text $pair[0])] = ConvertFrom-Text $pair[1] } }

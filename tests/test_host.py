@@ -49,13 +49,14 @@ class Talked:
     minutes: Minutes = field(default_factory=lambda: Minutes(1, 1, 1))
     said: list[Talk] = field(default_factory=list)
     only_32: bool = False
+    secret: str = "key-canary"  # noqa: S105  # what the child may betray
 
     def run(self) -> Account:
         """Follow the child to its end."""
         folder = self.folder / "run"
         folder.mkdir()
         reader = load(make_reader_folder(self.folder), Owner.PATH)
-        job = Job("run", reader, {"ServiceUrl": "u", "ApiKey": Secret("key-canary")}, folder, self.minutes)
+        job = Job("run", reader, {"ServiceUrl": "u", "ApiKey": Secret(self.secret)}, folder, self.minutes)
         order = orders.of("collect", job)
         account = Account(job, self.said.append, {STEP: folder / "capture" / "001.xml"})
         argv = [sys.executable, "-c", textwrap.dedent(BEGIN) + textwrap.dedent(self.code)]
@@ -234,6 +235,25 @@ def _is_gone(pid: int) -> bool:
             return True
         time.sleep(0.1)
     return False
+
+
+def test_a_process_that_left_the_tree_does_not_keep_the_run(tmp_path: Path) -> None:
+    """A daemon that holds our pipes is not waited for."""
+    code = "subprocess.Popen(['setsid', 'sleep', '30'], start_new_session=True); " + WELL
+    begun = time.monotonic()
+    Talked(tmp_path, code).run()
+    assert time.monotonic() - begun < 15
+
+
+@pytest.mark.parametrize("page", ["utf-8", "cp1252", "cp850", "utf-16-le"])
+def test_secrets_in_a_code_page_are_redacted(tmp_path: Path, page: str) -> None:
+    """A program writes its console's code page, which is not always UTF-8."""
+    secret = "Gürtel-geheim-1234"  # noqa: S105  # a canary
+    code = f"os.write(2, 'key {secret} end'.encode('{page}') + b'\\n'); time.sleep(0.3); {WELL}"
+    talked = Talked(tmp_path, code, secret=secret)
+    talked.run()
+    assert "geheim" not in "".join(talked.log).replace("\x00", "")
+    assert "***" in "".join(talked.log)
 
 
 def test_secrets_on_standard_error_are_redacted(tmp_path: Path) -> None:

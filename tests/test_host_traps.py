@@ -145,6 +145,28 @@ def test_a_property_that_throws_fails_the_step(tmp_path: Path) -> None:
     assert "row 1, column A: no A today" in refusal(tmp_path, body, ReaderOutputError)
 
 
+@pytest.mark.parametrize(
+    "bad", ["$null", "(New-Object PSObject -Property @{ A = @(1, 2) })", "(New-Object PSObject)"]
+)
+def test_a_reader_that_traps_a_refusal_loses_no_row_unseen(tmp_path: Path, bad: str) -> None:
+    """`trap { continue }` swallows what the writer throws; rows are counted before they are refused."""
+    body = f"""
+    trap {{ continue }}
+    New-Object PSObject -Property @{{ A = 1 }}
+    {bad}
+    New-Object PSObject -Property @{{ A = 3 }}
+    """
+    assert "1 of 3 rows were refused" in refusal(tmp_path, body, ReaderOutputError)
+
+
+@pytest.mark.parametrize("name", ["Count", "Length", "Keys", "IsReadOnly"])
+@pytest.mark.parametrize("row", ["(New-Object PSObject -Property @{ A = 1 })", "@{ A = 1 }"])
+def test_what_every_object_answers_to_is_no_property(tmp_path: Path, row: str, name: str) -> None:
+    """PowerShell has a Count for anything; a row without that property is still a row without it."""
+    said = refusal(tmp_path, row, ReaderOutputError, ("A", name))
+    assert name in said
+
+
 # --- values ---
 
 
@@ -437,6 +459,36 @@ def test_skipped_items_are_gaps_with_their_count(tmp_path: Path) -> None:
     body = "1..3 | ForEach-Object { Write-Verbose 'user not found, skipping' }; Write-Verbose 'fine'"
     collected = Reading(tmp_path, body, skip_patterns=(r"(?i)\bskip(ped|ping)?\b",)).collect()
     assert collected.captures[0].gaps == (Gap("skipped", "user not found, skipping", 3),)
+
+
+def test_gaps_of_the_init_script_are_not_lost(tmp_path: Path) -> None:
+    """What is said before the first step belongs to it."""
+    before = "Write-Warning 'an old module'; Write-Error 'known' -ErrorId Known -ErrorAction Continue"
+    collected = Reading(tmp_path, "return", before=before, tolerate_errors=("Known,Badges.ps1",)).collect()
+    assert collected.captures[0].gaps == (Gap("warning", "an old module"), Gap("error", "known"))
+
+
+def test_many_long_gaps_are_one_event_still(tmp_path: Path) -> None:
+    """Each is cut, so that the event that carries all of them stays below a MiB."""
+    body = """
+    foreach ($n in 1..250) { Write-Warning ("$n" + [string][char]0x4E2D * 5000) }
+    New-Object PSObject -Property @{ A = 1 }
+    """
+    gaps = Reading(tmp_path, body).collect().captures[0].gaps
+    assert len(gaps) == 201
+    assert gaps[-1] == Gap("warning", "(more, each different)", 50)
+    assert max(len(gap.text) for gap in gaps) < 700
+
+
+def test_a_gap_is_a_text_that_a_record_can_hold(tmp_path: Path) -> None:
+    """Half of a surrogate pair, given or left by a cut, becomes U+FFFD."""
+    body = """
+    Write-Warning ([string][char]0xD83D + ' alone')
+    Write-Warning ('x' * 599 + [char]::ConvertFromUtf32(0x1F600))
+    """
+    first, second = Reading(tmp_path, body).collect().captures[0].gaps
+    assert first.text == "\ufffd alone"
+    assert second.text == "x" * 599 + "\ufffd..."
 
 
 def test_named_gaps_are_for_our_own_readers(tmp_path: Path) -> None:

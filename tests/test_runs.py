@@ -241,6 +241,13 @@ def log_of(state: Path) -> list[str]:
     return (state / "logs" / "beacon-bridge.log").read_text("utf-8").splitlines()
 
 
+def test_a_record_holds_any_text(tmp_path: Path) -> None:
+    """Half of a surrogate pair in a gap, as a capture by hand may have one, breaks no record."""
+    place = workplace(tmp_path, RowsEngine(gaps=[Gap("warning", "odd \ud800 text")]))
+    run = pipeline.run(place, contoso(place), silent)
+    assert [gap.text for gap in place.runs.load(run.run).gaps] == ["odd ? text"]
+
+
 def test_the_programs_log_tells_stages_and_failures(tmp_path: Path) -> None:
     """A line as each stage begins and ends, and the error that ended a command; no secret."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -186,8 +187,9 @@ def _adapter() -> TypeAdapter[Run]:
 
 
 def to_json(run: Run) -> bytes:
-    """Return the record as run.json holds it."""
-    return _adapter().dump_json(run, indent=2) + b"\n"
+    """Return the record as run.json holds it; half of a surrogate pair, which UTF-8 cannot hold, is ``?``."""
+    content = json.dumps(_adapter().dump_python(run, mode="json"), indent=2, ensure_ascii=False)
+    return content.encode("utf-8", "replace") + b"\n"
 
 
 def from_json(content: bytes, where: str) -> Run:

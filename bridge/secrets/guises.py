@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
 _LEAST = 9  # characters of a derived guise; a shorter one would be found in innocent text
 _RESERVED = ";/?:@&=+$,#[]!'()*"  # what .NET's EscapeUriString leaves as it is
 MARK = "***"
+# Windows: the ANSI and console code pages of Western, Central and Eastern Europe
+_CODE_PAGES = ("cp1252", "cp850", "cp437", "cp1250", "cp852", "cp1251", "cp866", "latin-1")
 
 
 def guises(secrets: Iterable[str]) -> tuple[str, ...]:
@@ -59,6 +62,18 @@ def _base64(content: bytes) -> Iterator[str]:
         inner = digits[-(-before * 8 // 6) : whole]
         yield inner
         yield inner.translate({43: "-", 47: "_"})
+
+
+def in_code_pages(shown: Iterable[str]) -> tuple[bytes, ...]:
+    """Return the guises as the bytes of a program's output that is no UTF-8: code pages, and UTF-16."""
+    found: set[bytes] = set()
+    for guise in shown:
+        if len(guise) >= _LEAST:
+            found.add(guise.encode("utf-16-le", "surrogatepass"))
+        for page in () if guise.isascii() else _CODE_PAGES:
+            with suppress(UnicodeEncodeError):
+                found.add(guise.encode(page))
+    return tuple(sorted(found, key=lambda one: (-len(one), one)))
 
 
 def hide(text: str, shown: Iterable[str]) -> str:

@@ -15,11 +15,13 @@ from typing import IO, Any, Self
 from bridge import system
 from bridge.collect.powershell.job import Order
 from bridge.errors import BeaconError
+from bridge.secrets.guises import MARK, in_code_pages
 
 MOST_EVENT_BYTES = 1024 * 1024
 MOST_LOG_LINES = 5000  # of standard output without the mark, and of standard error, each
 _MOST_LOG_CHARACTERS = 2000
 _WAITING_LINES = 1000  # between the reading threads and us; the child waits when there are more
+_FAREWELL = 2.0  # seconds for the reading threads to end after the process tree
 _PATIENCE = 0.2  # seconds between looks at the process
 
 
@@ -62,6 +64,7 @@ class Host:
         self._order = order
         self._heard: queue.Queue[Event | Line | None] = queue.Queue(_WAITING_LINES)
         self._expected = 0
+        self._hidden = in_code_pages(order.guises)
         try:
             self._child = system.Child(argv, env=environment, cwd=cwd)
         except OSError as error:
@@ -88,9 +91,12 @@ class Host:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._child.kill_tree()
-        while any(thread.is_alive() for thread in self._readers):
+        until = system.stopwatch() + _FAREWELL
+        while any(thread.is_alive() for thread in self._readers) and system.stopwatch() < until:
             with contextlib.suppress(queue.Empty):  # a reading thread may wait for room in the queue
                 self._heard.get(timeout=0.05)
+        if any(thread.is_alive() for thread in self._readers):
+            return  # a process that left the tree holds our pipes: they and their threads end with it
         for pipe in self._pipes():
             with contextlib.suppress(OSError):
                 pipe.close()
@@ -148,6 +154,8 @@ class Host:
                 self._heard.put(event)
                 return
         if lines.may_keep(line):
+            for hidden in self._hidden:
+                line = line.replace(hidden, MARK.encode())
             self._heard.put(Line(source, line[:_MOST_LOG_CHARACTERS].decode("utf-8", "replace").rstrip()))
 
     def _event(self, line: bytes) -> Event | None:
