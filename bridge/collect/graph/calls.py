@@ -146,7 +146,7 @@ CALLS: Mapping[str, Call] = {
         rows=_itself,
     ),
     "Assignment.xml/Assignment": Call(
-        path="/users?$select=id,licenseAssignmentStates&$top=200",
+        path="/users?$select=id,licenseAssignmentStates&$top=100",
         permission="User.Read.All",
         cells={
             "UserId": _text("user", "id"),

@@ -138,7 +138,7 @@ function Get-Microsoft365Assignment {
     Emits one object for each way in which a user has a product: directly, or by a group.
 
     .DESCRIPTION
-    A page holds 200 users: with their assignments it stays well below 2,097,152 characters, the most that
+    A page holds 100 users: with their assignments it stays well below 2,097,152 characters, the most that
     ConvertFrom-Json takes in Windows PowerShell.
 
     .EXAMPLE
@@ -151,16 +151,23 @@ function Get-Microsoft365Assignment {
     )
     Set-StrictMode -Version 2
     $graph = New-Microsoft365Session $GraphRoot $AccessToken
-    Get-Microsoft365Item $graph '/users?$select=id,licenseAssignmentStates&$top=200' | ForEach-Object -Process {
+    Get-Microsoft365Item $graph '/users?$select=id,licenseAssignmentStates&$top=100' | ForEach-Object -Process {
+        if ($_.licenseAssignmentStates -isnot [array]) {
+            throw 'Microsoft Graph answered with a user whose licenseAssignmentStates are no list'
+        }
         foreach ($state in $_.licenseAssignmentStates) {
-            $plans = [string[]]@($state.disabledPlans)
-            [Array]::Sort($plans, [StringComparer]::Ordinal)
+            $plans = $null
+            if ($null -ne $state.disabledPlans) {
+                $sorted = [string[]]@($state.disabledPlans)
+                [Array]::Sort($sorted, [StringComparer]::Ordinal)
+                $plans = $sorted -join ';'
+            }
             [pscustomobject]@{
                 UserId          = $_.id
                 SkuId           = $state.skuId
                 AssignedByGroup = $state.assignedByGroup
                 State           = ConvertFrom-Microsoft365Text $state.state
-                DisabledPlans   = $plans -join ';'
+                DisabledPlans   = $plans
             }
         }
     }
@@ -260,11 +267,12 @@ $Microsoft365Mark = New-Object -TypeName System.Text.RegularExpressions.Regex -A
 
 function ConvertFrom-Microsoft365Json([string]$Text) {
     # The object of a JSON text, with marked texts.
-    if ($Text.Length -gt 2097152 -and $PSVersionTable.PSVersion.Major -lt 6) {
+    $marked = $Microsoft365Mark.Replace($Text, '"#')
+    if ($marked.Length -gt 2097152 -and $PSVersionTable.PSVersion.Major -lt 6) {
         throw "Microsoft Graph sent a page of $($Text.Length) characters; Windows PowerShell reads 2097152 at most"
     }
-    try { ConvertFrom-Json -InputObject $Microsoft365Mark.Replace($Text, '"#') }
-    catch { throw "Microsoft Graph answered with something that is no JSON: $($_.Exception.Message)" }
+    # The parser's own words would quote users' data.
+    try { ConvertFrom-Json -InputObject $marked } catch { throw 'Microsoft Graph answered with something that is no JSON' }
 }
 
 function ConvertFrom-Microsoft365Text($Value) {
@@ -289,7 +297,8 @@ function ConvertFrom-Microsoft365Moment($Value) {
 
 function Get-Microsoft365Proxy([string]$Address, [string]$Bypass) {
     # The proxy of an address such as http://name:password@proxy:8080, passed by for the names in a list.
-    $uri = [Uri]$Address
+    $uri = $null
+    if (-not [Uri]::TryCreate($Address, [UriKind]::Absolute, [ref]$uri)) { throw 'HTTPS_PROXY is no address' }
     $names = foreach ($name in $Bypass.Split(',')) { if ($name.Trim()) { $name.Trim().TrimStart('*', '.') } }
     $patterns = foreach ($name in @($names)) { '://([^/]*\.)?' + [regex]::Escape($name) + '(:[0-9]+)?$' }
     $where = $uri.Scheme + '://' + $uri.Authority
@@ -378,7 +387,7 @@ function Get-Microsoft365RetryAfter($Response) {
     $invariant = [System.Globalization.CultureInfo]::InvariantCulture
     if ($text -match '^[0-9]{1,6}$') { return [int]$text }
     if ([DateTime]::TryParseExact($text, 'r', $invariant, 'AssumeUniversal, AdjustToUniversal', [ref]$moment)) {
-        return [int][Math]::Ceiling([Math]::Max(0, ($moment - [DateTime]::UtcNow).TotalSeconds))
+        return [int][Math]::Ceiling([Math]::Max(0.0, ($moment - [DateTime]::UtcNow).TotalSeconds))
     }
 }
 
