@@ -7,7 +7,7 @@ import json as json_module
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,8 +47,9 @@ class Desk:
             out.print(one)
 
     def tell(self, text: str) -> None:
-        """Print a line of talk."""
-        click.echo(text, err=True)
+        """Print a line of talk; nobody needs to listen."""
+        with suppress(BrokenPipeError):
+            click.echo(text, err=True)
 
     @contextmanager
     def telling(self) -> Iterator[Say]:
@@ -58,7 +59,7 @@ class Desk:
 
         with (
             journal(self.workplace.settings.state),
-            screen.Teller(screen.console(sys.stderr), verbose=self.verbose) as teller,
+            screen.Teller(screen.talk_console(sys.stderr), verbose=self.verbose) as teller,
         ):
             yield teller
 
@@ -116,7 +117,7 @@ class Desk:
 
         if self.json:
             click.echo(screen.as_json(screen.error_json(error), indent=None))
-        screen.console(sys.stderr).print(screen.error_lines(error))
+        screen.talk_console(sys.stderr).print(screen.error_lines(error))
         return error.exit_code
 
 
@@ -134,11 +135,7 @@ def shared(command: Callable[..., int]) -> Callable[..., int]:
             return command(desk, **rest)
         except BridgeError as error:
             return desk.fail(error)
-        except OSError as error:  # `beacon-bridge rows FILE | head`; click would make it a failure
-            from bridge import system
-
-            if not system.is_broken_pipe(error):
-                raise
+        except BrokenPipeError:  # `beacon-bridge show | head`; click would make it a failure
             sys.stdout = None  # nobody reads it any more
             return 0
 

@@ -60,7 +60,7 @@ ALONE = {
     "platformdirs": ("system/places.py",),
     "tenacity": ("system/files.py", "collect/graph/conversation.py", "signin/"),
     "winreg": ("system/registry.py",),
-    "pywintypes": ("system/rights.py", "system/vault.py"),
+    "pywintypes": ("system/processes.py", "system/rights.py", "system/vault.py"),
     "_win32typing": ("system/rights.py",),
     "win32api": ("system/rights.py",),
     "win32con": ("system/rights.py", "system/processes.py"),

@@ -17,13 +17,37 @@ from bridge.errors import BridgeError
 from bridge.model import Talk
 
 
-def console(file: IO[str]) -> Console:
-    """Return a console that takes every text as it is: no markup, no guessing at numbers.
+class _Plain(Console):
+    """A console that takes every text as it is: no markup, no guessing at numbers.
 
     Only a terminal has a width; in a file nothing is folded.
     """
-    width = None if file.isatty() else 1000
-    return Console(file=file, width=width, markup=False, highlight=False, emoji=False, soft_wrap=True)
+
+    def __init__(self, file: IO[str]) -> None:
+        width = None if file.isatty() else 1000
+        super().__init__(file=file, width=width, markup=False, highlight=False, emoji=False, soft_wrap=True)
+
+    def on_broken_pipe(self) -> None:
+        """Let the command decide; rich would end the program."""
+        raise BrokenPipeError
+
+
+class _Talk(_Plain):
+    """A console whose silence harms nobody: the work goes on when no one listens any more."""
+
+    def on_broken_pipe(self) -> None:
+        """Say nothing from now on."""
+        self.quiet = True
+
+
+def console(file: IO[str]) -> Console:
+    """Return a console for results."""
+    return _Plain(file)
+
+
+def talk_console(file: IO[str]) -> Console:
+    """Return a console for talk."""
+    return _Talk(file)
 
 
 def as_json(value: object, *, indent: int | None = 2) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 
 if sys.platform == "win32":
+    import pywintypes
     import win32con
     import win32job
 
@@ -46,13 +47,17 @@ class Child:
             **flags,
         )
         if sys.platform == "win32":
-            win32job.AssignProcessToJobObject(self._job, int(self.process._handle))  # type: ignore[attr-defined]  # the only handle Popen has
-            psutil.Process(self.process.pid).resume()
+            try:
+                win32job.AssignProcessToJobObject(self._job, int(self.process._handle))  # type: ignore[attr-defined]  # the only handle Popen has
+                psutil.Process(self.process.pid).resume()
+            except (pywintypes.error, psutil.Error) as error:
+                self.process.kill()
+                raise OSError(f"its process tree cannot be kept together: {error}") from error
 
     def kill_tree(self) -> None:
         """End the process and everything it started; calling it again does no harm."""
         if sys.platform == "win32":
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(pywintypes.error):
                 win32job.TerminateJobObject(self._job, 1)
         else:
             for process in _descendants(self.process.pid):
