@@ -297,8 +297,8 @@ function Get-ErrorFacts($record) {
     $message = $record.Exception.Message
     if ($null -ne $record.ErrorDetails -and $record.ErrorDetails.Message) {
         # What a service said in the body of its refusal.
-        $said = $record.ErrorDetails.Message
-        if ($message -notlike ('*' + [WildcardPattern]::Escape($said) + '*')) { $message += ': ' + $said }
+        $said = ($record.ErrorDetails.Message -replace '\s+', ' ').Trim()
+        if ($message -notlike ('*' + [WildcardPattern]::Escape($said) + '*')) { $message = $message.TrimEnd('.') + ': ' + $said }
     }
     $facts = [ordered]@{ message = (Protect-Text $message); id = (Protect-Text $record.FullyQualifiedErrorId $MostId)
         script = ''; line = 0 }

@@ -133,8 +133,8 @@ def test_the_summary_is_a_table(site: Site) -> None:
     """A line a connection with its run, state, rows, package and exit code; a common code is the whole's."""
     site.stdin["Delta"] = site.stdin["Echo"] = "a-token-of-yesterday"
     child = site.start()
-    out, _ = child.communicate(timeout=60)
-    assert child.returncode == 5
+    out, err = child.communicate(timeout=60)
+    assert child.returncode == 5, out + err
     head, *lines = out.splitlines()
     assert head.split() == ["Connection", "Run", "State", "Rows", "Package", "Exit", "Why"]
     assert [line.startswith(name) for line, name in zip(lines, NAMES, strict=True)] == [True] * 5

@@ -343,7 +343,8 @@ def test_a_service_that_breaks_leaves_no_package(site: Site) -> None:
         said = site.command("run", "Desk Köln")
     assert (said.code, site.packages, site.hashes()) == (6, [], before)
     assert "Device.xml/ReadSpare failed after 20 rows in ReadLarkspurSpares: " in said.err
-    assert f"500 (Internal Server Error). (Logic.ps1, line {line_of('?skip=$skip')})" in said.err
+    answer = '500 (Internal Server Error): { "error": "the desk is on fire" }'
+    assert f"{answer} (Logic.ps1, line {line_of('?skip=$skip')})" in said.err
     assert (service.asked["/api/spares"], service.asked["/api/notes"]) == (2, 0)
     told = site.command("show", "last:Desk Köln")
     assert "failed in collect: ReaderError: Device.xml/ReadSpare failed" in told.out
