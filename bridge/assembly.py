@@ -16,13 +16,13 @@ from bridge.doctor import Facts
 from bridge.doctor.scripts import host_scripts, module_folders
 from bridge.errors import BeaconError
 from bridge.model import Connection, Engine, Owner, Reader, Secret
-from bridge.route import ProxyLogin, Route
 from bridge.runs.store import Runs
 from bridge.schedule import Scheduler, run_path
 from bridge.secrets.fetch import Secrets
 from bridge.secrets.store import Store
 from bridge.secrets.values import values
 from bridge.settings import Settings
+from bridge.web.route import ProxyLogin, Route
 from bridge.workplace import Grant, Workplace
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from bridge import by_hand, deliver, stages
+from bridge import deliver, stages
 from bridge.errors import PackageError
 from bridge.model import Connection, Origin, Package, Say
 from bridge.package.draft import sources, too_long
@@ -54,9 +54,9 @@ def convert_by_hand(
     """Make a package from reader XML output that somebody saved by hand, one file for every step."""
     with workplace.runs.lock(connection.name, "convert"):
         folder = workplace.reader(reader)
-        by_step = by_hand.files_by_step(folder, files)
+        by_step = stages.files_by_step(folder, files)
         current = stages.begin(workplace, replace(connection, reader=reader), folder, Origin.BY_HAND)
-        current = by_hand.take_files(workplace.runs, current, by_step, say)
+        current = stages.take_files(workplace.runs, current, by_step, say)
         return stages.convert(workplace.runs, current, say)
 
 

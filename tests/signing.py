@@ -13,10 +13,10 @@ from pathlib import Path
 from bridge import system
 from bridge.errors import BridgeError
 from bridge.model import CLOUDS, Cloud, Connection, Secret, SecretReference, SignIn, Web
-from bridge.route import Route
 from bridge.secrets.fetch import Secrets
 from bridge.secrets.store import Store
 from bridge.signin.source import Source, Stores, sign_in
+from bridge.web.route import Route
 from tests.clouds import DAEMON, DESKTOP, HOME, SECRET
 from tools.tenant import App
 from tools.tenant import Cloud as Running

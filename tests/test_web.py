@@ -13,8 +13,8 @@ import requests
 from bridge.collect.powershell.environment import of_child
 from bridge.errors import SettingsError
 from bridge.model import Secret, SecretReference, Web
-from bridge.route import Route
-from bridge.web import Session
+from bridge.web.route import Route
+from bridge.web.session import Session
 from tests.clouds import _own_network, cloud, running
 from tools.tenant import Cloud
 

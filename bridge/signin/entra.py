@@ -19,11 +19,11 @@ from msal.exceptions import MsalError  # type: ignore[import-untyped]  # likewis
 from bridge import system
 from bridge.errors import SettingsError, SignInError
 from bridge.model import Connection, Secret, SecretReference, SignIn
-from bridge.route import Route
 from bridge.signin.certificate import identity
+from bridge.signin.claims import claims
 from bridge.signin.refusals import refusal
-from bridge.signin.tenant import claims
-from bridge.web import Session
+from bridge.web.route import Route
+from bridge.web.session import Session
 
 T = TypeVar("T")
 logging.getLogger("msal").addHandler(logging.NullHandler())  # it prints whole answers otherwise

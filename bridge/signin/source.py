@@ -9,10 +9,10 @@ from typing import Protocol
 from bridge import system
 from bridge.errors import SettingsError, SignInError
 from bridge.model import Connection, Granted, Secret, SecretReference
-from bridge.route import Route
 from bridge.signin.entra import Entra, Fetches, Grant
 from bridge.signin.permissions import no_sign_in
 from bridge.signin.tenant import prove
+from bridge.web.route import Route
 
 RENEW = 300.0  # seconds: a token that is good for less is renewed before it is used
 Tell = Callable[[str], None]

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
-from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from bridge.errors import SignInError
-from bridge.model import Connection, Secret
+from bridge.model import Connection
 
 if TYPE_CHECKING:
     from bridge.signin.entra import Entra, Grant
@@ -19,22 +17,6 @@ _UNREADABLE = (
     "The organisation could not be read ({why}), so the tenant is proved by the token's tid alone; delegated "
     "tokens, and apps without Organization.Read.All, may not read it."
 )
-
-
-def claims(token: Secret) -> Mapping[str, Any]:
-    """Return what an access token says of itself, unverified; nothing where it is no JWT.
-
-    Graph's tokens are opaque by contract. That they are JWTs with tid, roles and scp is what is seen; where
-    they are not, the organisation alone proves the tenant.
-    """
-    parts = token.reveal().split(".")
-    if len(parts) != 3:
-        return {}
-    try:
-        found = json.loads(urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def prove(entra: Entra, grant: Grant) -> str | None:

@@ -19,8 +19,8 @@ from bridge import system
 from bridge.collect.graph.calls import Call, Item
 from bridge.errors import ReaderError, SignInError
 from bridge.model import Secret, TokenSource
-from bridge.route import Route
-from bridge.web import Session
+from bridge.web.route import Route
+from bridge.web.session import Session
 
 ATTEMPTS = 10  # of one request, the first included
 UNANSWERED = 4  # attempts where nothing answers at all

@@ -13,7 +13,7 @@ from bridge.collect.graph.calls import CALLS, Unfit
 from bridge.collect.graph.conversation import Bearer, Client, Deadline, connected
 from bridge.errors import BeaconError, ReaderError, SettingsError
 from bridge.model import Bits, Capture, Collected, EngineFacts, Job, Owner, Reader, Say, Step, Talk, Web
-from bridge.route import Route
+from bridge.web.route import Route
 
 READER = "Microsoft 365"
 _BEAT = 2.0  # seconds between two words about the rows so far

@@ -18,7 +18,7 @@ from bridge.collect.powershell.host import Host
 from bridge.collect.powershell.watch import RIGHT_ONE, Watch, not_32
 from bridge.errors import BeaconError, ReaderError
 from bridge.model import Bits, Collected, EngineFacts, Job, Minutes, Owner, Reader, Say, Talk, Tested
-from bridge.route import ProxyLogin
+from bridge.web.route import ProxyLogin
 
 _FOLDER = Path("WindowsPowerShell") / "v1.0" / "powershell.exe"
 _PROBE = Minutes(step=0, run=2, silence=2)

@@ -15,8 +15,8 @@ from typing import Literal
 from bridge.capture import capture_paths, column_element, keys
 from bridge.errors import SettingsError
 from bridge.model import Function, InputVariable, Job, Owner, Secret, Step
-from bridge.route import ProxyLogin
 from bridge.secrets.guises import guises
+from bridge.web.route import ProxyLogin
 
 Task = Literal["probe", "test", "version", "collect"]
 

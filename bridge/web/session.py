@@ -10,7 +10,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
 
-from bridge.route import Route
+from bridge.web.route import Route
 
 SECONDS = 60.0  # without a byte, where a call does not say otherwise
 

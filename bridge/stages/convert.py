@@ -1,0 +1,84 @@
+"""The stage that turns captures into a verified package."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from bridge import deliver
+from bridge.errors import (
+    BridgeError,
+    PackageError,
+    ReaderOutputError,
+)
+from bridge.model import (
+    Manifest,
+    Say,
+    Talk,
+)
+from bridge.package.draft import draft, sources, too_long
+from bridge.package.verify import verify
+from bridge.package.write import write
+from bridge.runs.record import PackageLine, Run
+from bridge.runs.recorder import recorded
+from bridge.runs.store import BUILDING, DELIVERED, READY, Runs
+
+
+def convert(runs: Runs, run: Run, say: Say) -> Run:
+    """Turn the captures into a verified package in ready/; one that does not verify goes to refused/."""
+    _refuse_uncollected(run)
+    with recorded(runs, run, "convert", say) as stage:
+        _refuse_touched(runs, run)
+        rows = sum(line.rows or 0 for line in run.steps)
+        stage.say(Talk("stage", f"convert: {len(run.steps)} steps, {rows:,} rows"))
+        path = runs.path(run.run) / BUILDING / f"{run.run}.zip"
+        written = _write(path, runs, run)
+        try:
+            package = verify(path)
+        except PackageError as error:
+            stage.run = runs.refuse(stage.run, BUILDING, f"it did not verify: {error}")
+            raise
+        stage.save(_with_rows(stage.run, written))
+        sealed = PackageLine.of(package)
+        if runs.place(run) == DELIVERED and run.package and sealed.identity == run.package.identity:
+            path.unlink()
+            stage.say(Talk("stage", "The same package was delivered already; nothing has changed."))
+        else:
+            stage.save(replace(stage.run, package=sealed, refused=None))
+            runs.move_package(run, BUILDING, READY)
+    return stage.run
+
+
+def _refuse_uncollected(run: Run) -> None:
+    if not run.is_collected:
+        raise PackageError(
+            f"The run {run.run} is {run.state}: its captures are not whole, so there is nothing to convert.",
+            hint=f'Collect again: beacon-bridge run "{run.connection}"',
+        )
+
+
+def _write(path: Path, runs: Runs, run: Run) -> Manifest:
+    """Write the package in building/; what is not whole does not stay there and fill the disk."""
+    try:
+        return write(path, draft(run), sources(runs.path(run.run), run), too_long(run))
+    except BridgeError:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+        raise
+
+
+def _refuse_touched(runs: Runs, run: Run) -> None:
+    for line in run.steps:
+        if line.capture and deliver.sha256_of(runs.path(run.run) / line.capture) != line.capture_sha256:
+            raise ReaderOutputError(
+                f"{line.capture} is not what was collected: its SHA-256 has changed.",
+                hint=f'Collect again: beacon-bridge run "{run.connection}"',
+            )
+
+
+def _with_rows(run: Run, manifest: Manifest) -> Run:
+    """Return the run with the rows and gaps that converting found."""
+    rows = {table.step: table.rows for table in manifest.tables}
+    lines = tuple(replace(line, rows=rows.get(line.step.id)) for line in run.steps)
+    return replace(run, steps=lines, gaps=manifest.gaps)
