@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bridge import deliver, stages
 from bridge.errors import PackageError
-from bridge.model import Connection, Origin, Package, Say
+from bridge.model import Connection, Origin, Package, Say, Talk
 from bridge.package.draft import sources, too_long
 from bridge.package.verify import compare, verify
 from bridge.runs.record import Run
@@ -23,9 +23,9 @@ def run(
     ``anyway`` delivers although SaaS Management is in use.
     """
     with workplace.runs.lock(connection.name, "run"):
-        current = _collect(workplace, connection, say)
+        current = _collect(workplace, connection, say, strict=strict)
         current = stages.convert(workplace.runs, current, say)
-        if connection.deliver_to is None or (strict and current.gaps):
+        if connection.deliver_to is None or current.is_held:
             return current
         return _deliver(workplace, current, connection, say, anyway=anyway)
 
@@ -36,9 +36,9 @@ def collect(workplace: Workplace, connection: Connection, say: Say) -> Run:
         return _collect(workplace, connection, say)
 
 
-def _collect(workplace: Workplace, connection: Connection, say: Say) -> Run:
+def _collect(workplace: Workplace, connection: Connection, say: Say, *, strict: bool = False) -> Run:
     reader = workplace.reader(connection.reader)
-    current = stages.begin(workplace, connection, reader)
+    current = stages.begin(workplace, connection, reader, strict=strict)
     return stages.collect(workplace, current, connection, reader, say)
 
 
@@ -86,9 +86,16 @@ def deliver_waiting(
 ) -> Run | None:
     """Deliver the newest waiting package of a connection; None if nothing waits or it has no deliver_to.
 
-    Packages made by hand wait on: each of them wants to be named.
+    Packages made by hand, and those that ``--strict`` holds back, wait on: each of them wants to be named.
     """
-    if connection.deliver_to is None or workplace.runs.newest_waiting(connection.name) is None:
+    if connection.deliver_to is None:
+        return None
+    for held in (one for one in workplace.runs.waiting(connection.name) if one.is_held):
+        text = (
+            f"{held.run} of {held.connection} has gaps and was run with --strict: it waits until it is named"
+        )
+        say(Talk("stage", f"{text}. Next: beacon-bridge deliver {held.run}"))
+    if workplace.runs.newest_waiting(connection.name) is None:
         return None
     with workplace.runs.lock(connection.name, "deliver"):
         newest = workplace.runs.newest_waiting(connection.name)

@@ -11,7 +11,7 @@ import pytest
 from bridge import pipeline
 from bridge.beacon import Beacon
 from bridge.errors import BeaconError, DeliveryError, PackageError, ReaderError, ReaderOutputError
-from bridge.model import Bits, EngineFacts, Gap, Job, State
+from bridge.model import Bits, EngineFacts, Gap, Job, State, Talk
 from bridge.package.verify import verify
 from bridge.runs.store import DELIVERED, READY, REFUSED
 from bridge.show.story import next_command, tell
@@ -55,6 +55,19 @@ def test_strict_makes_the_package_and_does_not_deliver_gaps(tmp_path: Path) -> N
     assert (done.state, place.runs.place(done)) == (State.COMPLETE_WITH_GAPS, READY)
     assert pipeline.verify_run(place, done).manifest.gaps == (Gap("warning", "one group is hidden"),)
     assert place.runs.place(pipeline.run(place, contoso(place), silent)) == DELIVERED
+
+
+def test_what_strict_holds_back_waits_until_it_is_named(tmp_path: Path) -> None:
+    """The delivery of what waits passes over it and says so, whenever it comes; `deliver RUN` delivers it."""
+    engine = RowsEngine(gaps=[Gap("warning", "one group is hidden")])
+    place = workplace(tmp_path, engine, deliver_to=outbox(tmp_path))
+    done = pipeline.run(place, contoso(place), silent, strict=True)
+    assert json.loads((place.runs.path(done.run) / "run.json").read_bytes())["strict"] is True
+    said: list[Talk] = []
+    assert pipeline.deliver_waiting(place, contoso(place), said.append) is None
+    assert place.runs.place(done) == READY
+    assert f"beacon-bridge deliver {done.run}" in said[0].text
+    assert pipeline.deliver_run(place, done, silent).receipts[-1].state == "placed"
 
 
 @pytest.mark.parametrize(("optional", "fails"), [((), True), (("members",), False)])

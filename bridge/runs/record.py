@@ -162,6 +162,12 @@ class Run:
     receipts: tuple[Receipt, ...] = ()
     refused: str | None = None  # why the package lies in refused/
     error: Failure | None = None
+    strict: bool = False  # whether a package with gaps waits until somebody names it
+
+    @property
+    def is_held(self) -> bool:
+        """Whether ``--strict`` holds the package back for its gaps: it goes out only when it is named."""
+        return self.strict and bool(self.gaps)
 
     @property
     def is_collected(self) -> bool:

@@ -171,8 +171,11 @@ class Runs:
         return tuple(run for run in self.all() if run.connection == connection and self.place(run) == READY)
 
     def newest_waiting(self, connection: str) -> Run | None:
-        """Return the newest run that an engine made and whose package waits; None if nothing waits."""
-        made = [run for run in self.waiting(connection) if run.origin is Origin.ENGINE]
+        """Return the newest run whose package waits and need not be named: None if there is none.
+
+        Those made by hand, and those that ``--strict`` holds back, want to be named.
+        """
+        made = [run for run in self.waiting(connection) if run.origin is Origin.ENGINE and not run.is_held]
         return made[-1] if made else None
 
     # --- the log ---

@@ -18,7 +18,12 @@ from bridge.workplace import Workplace
 
 
 def begin(
-    workplace: Workplace, connection: Connection, reader: Reader, origin: Origin = Origin.ENGINE
+    workplace: Workplace,
+    connection: Connection,
+    reader: Reader,
+    origin: Origin = Origin.ENGINE,
+    *,
+    strict: bool = False,
 ) -> Run:
     """Settle every parameter before anything is written or started, then make the run's folder and record."""
     if origin is Origin.ENGINE:
@@ -38,6 +43,7 @@ def begin(
         program=program(),
         settings=record.shown(connection),
         reader=ReaderLine.of(reader, beacon.source_type_label(reader.name, workplace.settings.release)),
+        strict=strict,
         steps=tuple(StepLine(count, step) for count, step in enumerate(reader.to_collect, start=1)),
     )
     workplace.runs.save(run)
