@@ -170,6 +170,8 @@ def test_which_file_counts(chosen: Path | None, environment: dict[str, str], exp
             "cloud.authority: expected an h",
         ),
         (CONNECTION.replace("contoso.example", "a tenant"), "tenant: expected a tenant id or one of"),
+        (CONNECTION.replace("contoso.example", "common"), "tenant: expected a tenant id or one of"),
+        (CONNECTION.replace("contoso.example", "Organizations"), "tenant: expected a tenant id or one of"),
         (
             SIGN_IN.replace("client_id", "client"),
             "signin.client: there is no such key. Did you mean 'client_id'?",

@@ -416,6 +416,16 @@ def test_a_tenant_that_cannot_be_proved(desk: Desk) -> None:
         desk.source(BY_SECRET)()
 
 
+@pytest.mark.filterwarnings("ignore:Using /common")  # msal's own advice
+@pytest.mark.parametrize("called", ["organizations", "common"])
+def test_a_word_for_any_tenant_proves_nothing(desk: Desk, called: str) -> None:
+    """A tid that was compared with no id is no proof, where the organisation may not be read either."""
+    desk.cloud.replace_app(replace(DAEMON, roles=frozenset({"Reports.Read.All"})))
+    with pytest.raises(SignInError, match="names no id to compare it with"):
+        desk.source(BY_SECRET, tenant=called)()
+    assert not seen(desk.cloud, "/users")
+
+
 # --- the clock ---
 
 

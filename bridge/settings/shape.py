@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field
 SKIP_PATTERNS = (r"(?i)\bskip(ped|ping)?\b", r"(?i)not found")
 
 WHERE = frozenset({"env", "stdin", "store", "file", "keyring"})  # where a secret can rest
+_NO_TENANT = frozenset({"common", "organizations", "consumers"})  # Microsoft's words for any of them
 
 SaasManagement = Literal["yes", "no", "unknown"]
 
@@ -37,7 +38,7 @@ def _reference(text: str) -> str:
 
 
 def _tenant(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.-]*", text):
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.-]*", text) or text.lower() in _NO_TENANT:
         raise ValueError("a tenant id or one of the tenant's domains, such as contoso.example")
     return text
 

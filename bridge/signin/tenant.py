@@ -23,21 +23,21 @@ def prove(entra: Entra, grant: Grant) -> str | None:
     """Raise SignInError unless the token is the connection's tenant's; return what could not be proved.
 
     The token's tid must be the tenant that the sign-in service knows by the settings' name for it, and the
-    organisation that Graph shows with this token must have that id, or that name as a verified domain.
+    organisation that Graph shows with this token must have that id, or that name as a verified domain. One of
+    the two must have been compared: where the organisation may not be read, the tid with an id.
     """
     connection = entra.connection
     wanted = connection.tenant.lower()
     tid = (grant.tenant or "").lower()
     known = wanted if _ID.fullmatch(wanted) else grant.authority.lower()
-    if tid and _ID.fullmatch(known) and tid != known:
+    compared = bool(tid) and _ID.fullmatch(known) is not None
+    if compared and tid != known:
         raise _other(connection, f"the token is of the tenant {tid}, not {known}")
     found = entra.patiently(lambda: _organization(entra, grant))
     if isinstance(found, str):
-        if not tid:
-            raise SignInError(
-                f"Whose token it is cannot be proved for {connection.name}: it has no tid, and {found}.",
-                hint="Grant the app the application permission Organization.Read.All, with admin consent.",
-            )
+        if not compared:
+            why = "the sign-in service names no id to compare it with" if tid else "it has no tid"
+            raise _unproved(connection, f"{why}, and {found}")
         return _UNREADABLE.format(why=found)
     names = {str(found.get("id", "")).lower(), *_domains(found)}
     if wanted not in names or (tid and tid != str(found.get("id", "")).lower()):
@@ -51,6 +51,13 @@ def _other(connection: Connection, why: str) -> SignInError:
     return SignInError(
         f"The credential of {connection.name} is of another tenant: {why}; expected {connection.tenant}.",
         hint=f'Nothing was read. Sign in with the right tenant: beacon-bridge signin "{connection.name}"',
+    )
+
+
+def _unproved(connection: Connection, why: str) -> SignInError:
+    return SignInError(
+        f"Whose token it is cannot be proved for {connection.name}: {why}.",
+        hint="Write the tenant's id as tenant, or grant the app Organization.Read.All, with admin consent.",
     )
 
 
