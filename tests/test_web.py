@@ -185,6 +185,21 @@ def test_a_password_is_not_in_the_environment() -> None:
     assert route(proxy=PROXY).login() is None
 
 
+def test_the_child_gets_no_variable_that_only_begins_as_windows_own() -> None:
+    """The account's own variables are handed on by name; USER_TOKEN and HOME_SECRET may hold anything."""
+    own = {
+        "USERNAME": "svc",
+        "UserProfile": "C:\\svc",
+        "HOMEDRIVE": "C:",
+        "HOME": "/h",
+        "PROCESSOR_LEVEL": "6",
+    }
+    strays = {"USER_TOKEN": "t", "HOME_SECRET": "s", "HOMEBREW_GITHUB_API_TOKEN": "g", "USERNAME2": "x"}
+    child = of_child(own | strays)
+    assert own.items() <= child.items()
+    assert not strays.keys() & child.keys()
+
+
 def test_the_child_keeps_the_system_proxy() -> None:
     """By default the child goes as the environment says; names of no_proxy are added to it."""
     assert of_child(route().child(MACHINE))["https_proxy"] == "http://old.example"

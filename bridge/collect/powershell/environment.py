@@ -11,10 +11,11 @@ _WINDOWS = (
     "COMPUTERNAME", "NUMBER_OF_PROCESSORS", "APPDATA", "LOCALAPPDATA", "ProgramData",
     "ALLUSERSPROFILE", "PUBLIC", "ProgramFiles", "ProgramFiles(x86)", "ProgramW6432",
     "CommonProgramFiles", "CommonProgramFiles(x86)", "CommonProgramW6432", "HTTP_PROXY",
-    "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY",
+    "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "USER", "USERNAME", "USERDOMAIN", "USERDNSDOMAIN",
+    "USERDOMAIN_ROAMINGPROFILE", "USERPROFILE", "HOME", "HOMEDRIVE", "HOMEPATH", "HOMESHARE",
 )
 # fmt: on
-_WINDOWS_BEGINNINGS = ("PROCESSOR_", "USER", "HOME")
+_WINDOWS_BEGINNING = "PROCESSOR_"
 _DEVELOPMENT = (
     "LANG",
     "LC_ALL",
@@ -37,4 +38,4 @@ def of_child(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _is_kept(name: str) -> bool:
-    return name in _NAMES or name.startswith(_WINDOWS_BEGINNINGS)
+    return name in _NAMES or name.startswith(_WINDOWS_BEGINNING)
