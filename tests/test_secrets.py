@@ -600,6 +600,23 @@ def test_a_guise_is_hidden(shown: str) -> None:
     assert hide(f"GET /x?key={shown}&y=1", guises([CANARY])) == "GET /x?key=***&y=1"
 
 
+@pytest.mark.parametrize(
+    "shown",
+    [
+        r"it\u0027s \u003ca\u003e \u0026 \"b\" of ü",
+        r"it\u0027s \u003ca\u003e \u0026 \"b\" of \u00fc",
+        'it\'s &lt;a&gt; &amp; "b" of ü',
+        "it&apos;s &lt;a&gt; &amp; &quot;b&quot; of ü",
+        "it&#39;s &lt;a&gt; &amp; &quot;b&quot; of ü",
+        "it''s <a> & \"b\" of ü",
+        'it\'s <a> & ""b"" of ü',
+    ],
+)
+def test_quotes_and_brackets_are_hidden(shown: str) -> None:
+    """A secret with quotes and brackets is hidden as ConvertTo-Json of 5.1, XML and PowerShell write it."""
+    assert hide(f"x={shown};", guises(['it\'s <a> & "b" of ü'])) == "x=***;"
+
+
 def test_a_line_that_was_cut(tmp_path: Path) -> None:
     """The beginning of a secret at the end of a line is hidden, too."""
     shown = guises(["0123456789" * 2000])

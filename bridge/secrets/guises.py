@@ -20,8 +20,8 @@ def guises(secrets: Iterable[str]) -> tuple[str, ...]:
     """Return what must not be shown, longest first: each secret, and what is made of it on its way.
 
     That is: URL-encoded; base64 at each of its three alignments, of UTF-8 and of UTF-16; UTF-16 in hex, as
-    CLIXML holds a secure string outside Windows; as JSON and XML write it; and the long lines of a text that
-    has several.
+    CLIXML holds a secure string outside Windows; as JSON and XML write it, in PowerShell 5.1's ways too;
+    with the quotes doubled, as a PowerShell text holds them; and the long lines of a text that has several.
     """
     found: set[str] = set()
     for secret in filter(None, secrets):
@@ -36,9 +36,18 @@ def _derived(text: str) -> Iterator[str]:
     yield from _url(utf8)
     yield from (*_base64(utf8), *_base64(utf16))
     yield from (utf16.hex(), utf16.hex().upper())
-    yield json.dumps(text)[1:-1]
-    yield json.dumps(text, ensure_ascii=False)[1:-1]
-    yield escape(text, {'"': "&quot;"})
+    yield from _json(text)
+    for quotes in ({}, {'"': "&quot;"}, {'"': "&quot;", "'": "&apos;"}, {'"': "&quot;", "'": "&#39;"}):
+        yield escape(text, quotes)
+    yield from (text.replace("'", "''"), text.replace('"', '""'))
+
+
+def _json(text: str) -> Iterator[str]:
+    """Yield a text as it stands in JSON, and as ConvertTo-Json of Windows PowerShell 5.1 writes it."""
+    for ascii_only in (True, False):
+        digits = json.dumps(text, ensure_ascii=ascii_only)[1:-1]
+        yield digits
+        yield digits.translate({ord(one): f"\\u{ord(one):04x}" for one in "'&<>"})
 
 
 def _url(content: bytes) -> Iterator[str]:
