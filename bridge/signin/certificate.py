@@ -59,8 +59,7 @@ def identity(content: bytes, passphrase: Secret | None, name: str) -> Identity:
     pair = _from_pem(content, word, name) if b"-----BEGIN" in content else _from_pfx(content, word, name)
     if not isinstance(pair.key, RSAPrivateKey):
         raise SettingsError(f"The certificate {name} has a key that is not RSA.", hint=_RENEW)
-    own = pair.key.public_key()
-    certificate = next((one for one in pair.certificates if one.public_key() == own), None)
+    certificate = next((one for one in pair.certificates if _is_of(one, pair.key)), None)
     if certificate is None:
         raise SettingsError(
             f"{name} holds a private key but no certificate of that key.",
@@ -75,6 +74,13 @@ def identity(content: bytes, passphrase: Secret | None, name: str) -> Identity:
         certificate.not_valid_before_utc,
         certificate.not_valid_after_utc,
     )
+
+
+def _is_of(certificate: Certificate, key: RSAPrivateKey) -> bool:
+    try:
+        return certificate.public_key() == key.public_key()
+    except (UnsupportedAlgorithm, ValueError):  # a kind of key that is unknown here, such as SM2, is not RSA
+        return False
 
 
 def _from_pfx(content: bytes, word: bytes | None, name: str) -> _Pair:
