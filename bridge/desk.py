@@ -47,8 +47,8 @@ class Desk:
             out.print(one)
 
     def tell(self, text: str) -> None:
-        """Print a line of talk; nobody needs to listen."""
-        with suppress(BrokenPipeError):
+        """Print a line of talk; nobody needs to listen, and a full disk need not take it."""
+        with suppress(OSError):
             click.echo(text, err=True)
 
     @contextmanager

@@ -126,12 +126,14 @@ class Many:
             return child
 
     def _listen(self, name: str, stream: IO[bytes] | None) -> None:
+        """Hear every line to the end, whatever becomes of it: a child whose words pile up would wait."""
         if stream is None:
             return
         with os.fdopen(stream.fileno(), encoding="utf-8", errors="backslashreplace", closefd=False) as lines:
             for line in lines:
                 if line.strip():
-                    self._hear(name, line.rstrip())
+                    with suppress(OSError):
+                        self._hear(name, line.rstrip())
 
     def _ended(self, name: str, code: int, said: bytes) -> Ended:
         value = _value(said)

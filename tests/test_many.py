@@ -201,6 +201,32 @@ def test_a_process_that_dies_without_a_word_is_a_failure(tmp_path: Path) -> None
     assert heard == [("Alfa", "going")]
 
 
+def test_words_that_cannot_be_shown_are_still_taken(tmp_path: Path) -> None:
+    """A child that says much ends by itself, although nothing of it can be written."""
+
+    def refuse(_: str, __: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    program = (
+        "import sys; sys.stderr.write('x' * 99 + chr(10)); sys.stderr.write(('y' * 99 + chr(10)) * 9999)"
+    )
+    command = Command((sys.executable, "-c", program), (), os.environ, tmp_path)
+    (ended,) = Many(command, Runs(tmp_path / "state"), refuse).run({"Alfa": ""}, 1)
+    assert ended.exit_code == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_disk_for_the_talk_does_not_stop_a_run(site: Site) -> None:
+    """Every connection is delivered, although standard error takes nothing."""
+    with Path("/dev/full").open("w") as full:
+        words = [sys.executable, "-m", "bridge", "run", "--all", "--verbose", "--config", str(site.config)]
+        lines = "".join(f"{name}={token}\n" for name, token in site.stdin.items())
+        done = subprocess.run(
+            words, input=lines, stdout=subprocess.PIPE, stderr=full, text=True, timeout=60, check=False
+        )
+    assert (done.returncode, len(list((site.home / "Outbox").glob("*.zip")))) == (0, 5)
+
+
 def test_a_child_is_given_its_own_secrets_only(tmp_path: Path) -> None:
     """What goes to a connection's standard input are the secrets that it names; the rest stays out."""
     program = "import json, sys; print(json.dumps({'run': sys.stdin.read()}))"
