@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, EncodedBytes, EncoderProtocol, Field, ValidationError
 
 from bridge import system
-from bridge.errors import SettingsError
+from bridge.errors import SettingsError, SignInError
 from bridge.model import Secret
 from bridge.secrets.names import checked
 from bridge.system import Vault
@@ -76,8 +76,8 @@ class Store:
     that another process holds for more than ``patience`` seconds.
     """
 
-    def __init__(self, folder: Path, vault: Vault, *, patience: float = 10) -> None:
-        self.folder, self.vault, self._patience = folder, vault, patience
+    def __init__(self, folder: Path, vault: Vault, *, patience: float = 10, queue: float = 120) -> None:
+        self.folder, self.vault, self._patience, self._queue = folder, vault, patience, queue
 
     # --- looking ---
 
@@ -151,6 +151,28 @@ class Store:
             self._write(path, earlier.name, new.reveal().encode(), earlier.expires, earlier.account)
             return True
 
+    @contextmanager
+    def turn(self, name: str) -> Iterator[None]:
+        """Be the only one who renews a secret, over a call to its issuer; the rest of the store stays open.
+
+        A retryable SignInError if others take longer than ``queue`` seconds.
+        """
+        lock = FileLock(self._path(name).with_suffix(".lock"), timeout=self._queue)
+        with self._usable():
+            self._make()
+            try:
+                lock.acquire()
+            except Timeout:
+                raise SignInError(
+                    f"Another run has been renewing store:{name} for more than {self._queue:g} seconds.",
+                    hint="Wait for it to end, then try again.",
+                    retryable=True,
+                ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
     def remove(self, name: str) -> None:
         """Remove a secret, readable or not."""
         path = self._path(name)
@@ -222,12 +244,15 @@ class Store:
             system.admit(self.folder, account)
         system.write_private(path, whole.model_dump_json(by_alias=True, indent=2).encode(), account)
 
+    def _make(self) -> None:
+        for folder in (self.folder.parent, self.folder):
+            system.make_private_folder(folder)
+
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """Hold the store's lock, in its folder, without what a killed process left half written."""
         with self._usable():
-            for folder in (self.folder.parent, self.folder):
-                system.make_private_folder(folder)
+            self._make()
             try:
                 with FileLock(self.folder / ".lock", timeout=self._patience):
                     for part in self.folder.glob(f"*{SUFFIX}.part"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 from bridge import system
@@ -27,6 +28,10 @@ class Stores(Protocol):
 
     def replace_if(self, name: str, old: Secret, new: Secret) -> bool:
         """Put ``new`` in the place of ``old``; False if something else is there by now."""
+        ...
+
+    def turn(self, name: str) -> AbstractContextManager[None]:
+        """Wait until nobody else renews this one; a retryable SignInError if that takes too long."""
         ...
 
 
@@ -105,17 +110,24 @@ class Source:
         self._proved = True
 
     def _redeem(self, reference: SecretReference) -> Grant:
-        """Redeem the stored refresh token; if another run has put a newer one there meanwhile, that one."""
-        used = self._secrets.fetch(reference)
-        try:
-            grant = self.entra.by_refresh_token(used)
-        except SignInError:
-            newer = self._secrets.fetch(reference)
-            if newer == used:
-                raise
-            used = newer
-            grant = self.entra.by_refresh_token(used)
-        self._refresh_token = self._keep(reference, used, grant.refresh_token or used)
+        """Redeem the newest refresh token and keep what it brings, while no other run does so.
+
+        One in the store is read anew each time; another is the last that this source got, for the issuer may
+        have revoked the one before. What is refused is tried once more if another stands there by then.
+        """
+        stored = reference.where == "store"
+        with self._store.turn(reference.name) if stored else nullcontext():
+            used = None if stored else self._refresh_token
+            used = used or self._secrets.fetch(reference)
+            try:
+                grant = self.entra.by_refresh_token(used)
+            except SignInError:
+                newer = self._secrets.fetch(reference)
+                if newer == used:
+                    raise
+                used = newer
+                grant = self.entra.by_refresh_token(used)
+            self._refresh_token = self._keep(reference, used, grant.refresh_token or used)
         return grant
 
     def _keep(self, reference: SecretReference, used: Secret, new: Secret) -> Secret:
