@@ -66,11 +66,19 @@ def _beacon(root: Path | None, said: Settings) -> Beacon | BeaconError:
 def _values(
     secrets: Secrets, connection: Connection, reader: Reader, granted: Grant | None = None
 ) -> Mapping[str, str | Secret]:
-    """Fill the parameters; our own folder asks the connection's cloud, unless another GraphRoot is given."""
-    if connection.sign_in is not None and reader.owner is Owner.BRIDGE:
-        given = {"GraphRoot": connection.cloud.graph, **connection.parameters}
-        connection = replace(connection, parameters=given)
-    return values(connection, reader, secrets, granted)
+    return values(at_its_cloud(connection, reader), reader, secrets, granted)
+
+
+def fills_root(reader: Reader, *, signs_in: bool) -> bool:
+    """Return whether a connection's cloud fills the reader's GraphRoot: our own folder's, with a sign-in."""
+    return signs_in and reader.owner is Owner.BRIDGE
+
+
+def at_its_cloud(connection: Connection, reader: Reader) -> Connection:
+    """Return the connection with its cloud's GraphRoot where that fills it, unless another one is given."""
+    if not fills_root(reader, signs_in=connection.sign_in is not None):
+        return connection
+    return replace(connection, parameters={"GraphRoot": connection.cloud.graph, **connection.parameters})
 
 
 def _sign_in(

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from bridge.errors import SettingsError
 from bridge.model import CLOUDS, Connection, Granted, Parameter, Reader, Secret, SecretReference
+from bridge.secrets.names import checked
 from bridge.secrets.values import values
+from bridge.settings.shape import WHERE
 
 SAAS = ("yes", "no", "unknown")
 _FLOWS = ("none", "secret", "certificate", "refresh")
 _GRANTS = {"token": "an access token of the sign-in", "refresh_token": "its refresh token"}
+
+
+# A reader's parameters, by its name and whether the connection signs in: its cloud may then fill one of them.
+Declared = Callable[[str, bool], Sequence[Parameter]]
 
 
 class Ask(Protocol):
@@ -58,9 +64,7 @@ class Interview:
     tell: Callable[[str], None]
     store: Callable[[str], None]
 
-    def hold(
-        self, name: str, readers: Sequence[str], parameters: Callable[[str], Sequence[Parameter]], saas: str
-    ) -> Wanted:
+    def hold(self, name: str, readers: Sequence[str], parameters: Declared, saas: str) -> Wanted:
         """Return what was answered; ``saas`` is what the settings say of SaaS Management by now."""
         reader = self._one_of("Reader folder", readers, readers[0] if readers else "")
         table: dict[str, object] = {"reader": reader, "tenant": self._needed("Tenant (its id or a domain)")}
@@ -68,7 +72,8 @@ class Interview:
         if cloud != "global":
             table["cloud"] = cloud
         sign_in = self._sign_in(name)
-        given = {one.name: self._parameter(name, one, sign_in is not None) for one in parameters(reader)}
+        signs_in = sign_in is not None
+        given = {one.name: self._parameter(name, one, signs_in) for one in parameters(reader, signs_in)}
         if filled := {key: value for key, value in given.items() if value}:
             table["parameters"] = filled
         if folder := self.ask("Folder to deliver to (empty: packages wait)"):
@@ -84,8 +89,8 @@ class Interview:
         table: dict[str, object] = {"flow": flow, "client_id": self._needed("Application (client) id")}
         key = {"refresh": "refresh_token"}.get(flow, flow)
         table[key] = self._secret(f"The {key.replace('_', ' ')}", f"{_slug(name)}-{key.replace('_', '-')}")
-        if flow == "certificate" and (word := self.ask("The certificate's passphrase (empty: none)", "")):
-            table["passphrase"] = self._reference(word)
+        if flow == "certificate" and self._one_of("Has it a passphrase", ("yes", "no"), "no") == "yes":
+            table["passphrase"] = self._secret("The passphrase", f"{_slug(name)}-passphrase")
         return table
 
     def _parameter(self, name: str, parameter: Parameter, signs_in: bool) -> object:  # a fact
@@ -95,17 +100,25 @@ class Interview:
         usual = "token" if signs_in else f"store:{_slug(name)}-{parameter.name.lower()}"
         grants = f", or {' / '.join(f'{one}: {what}' for one, what in _GRANTS.items())}" if signs_in else ""
         default = usual if parameter.mandatory or signs_in else ""
-        answer = self.ask(f"{text}: where the secret is{grants}", default)
-        if answer in _GRANTS and signs_in:
+        spare = {"", *(_GRANTS if signs_in else ())}
+        answer = self._reference(f"{text}: where the secret is{grants}", default, spare)
+        if answer in _GRANTS:
             return {answer: True}
-        return {"secret": self._offered(self._reference(answer))} if answer else None
+        return {"secret": self._offered(answer)} if answer else None
 
     def _secret(self, what: str, name: str) -> str:
-        return self._offered(self._reference(self.ask(f"{what}: where it is", f"store:{name}")))
+        return self._offered(self._reference(f"{what}: where it is", f"store:{name}"))
 
-    def _reference(self, answer: str) -> str:
-        """Return the reference; a bare word is a name in the store."""
-        return answer if ":" in answer else f"store:{answer}"
+    def _reference(self, question: str, default: str, spare: Collection[str] = ()) -> str:
+        """Ask until the answer says where a secret is, or is one of ``spare``; it is never repeated.
+
+        A bare word is asked again: it could be the secret itself, and would be kept in the settings.
+        """
+        while True:
+            answer = self.ask(question, default)
+            if answer in spare or _is_reference(answer):
+                return answer
+            self.tell("Say where it is, such as store:contoso-app, file:PATH or env:NAME; not what it is.")
 
     def _offered(self, reference: str) -> str:
         where, _, name = reference.partition(":")
@@ -127,6 +140,18 @@ class Interview:
             if answer.isdecimal() and 0 < int(answer) <= len(known):
                 return known[int(answer) - 1]
             self.tell(f"{answer!r} is none of these.")
+
+
+def _is_reference(answer: str) -> bool:
+    """Return whether that is a place of secrets and the name of one that can be there."""
+    where, _, name = answer.partition(":")
+    if where != "store":
+        return where in WHERE and bool(name.strip())
+    try:
+        checked(name)
+    except SettingsError:
+        return False
+    return True
 
 
 def _slug(name: str) -> str:

@@ -209,7 +209,7 @@ def hold(answers: list[str]) -> tuple[dict[str, object], str | None, list[str], 
     stored: list[str] = []
     talk = Interview(Answers(answers), told.append, stored.append)
     wanted = talk.hold(
-        "Contoso EU", ["Badge Service", "bridge:Microsoft 365"], lambda _: PARAMETERS, "unknown"
+        "Contoso EU", ["Badge Service", "bridge:Microsoft 365"], lambda _, __: PARAMETERS, "unknown"
     )
     assert answers == [], "every answer was wanted"
     return dict(wanted.table), wanted.saas_management, told, stored
@@ -249,7 +249,22 @@ def test_a_sign_in_is_asked_for() -> None:
     """Its flow, app, credential and passphrase; a secret parameter may then be its token."""
     client = "11111111-2222-3333-4444-555555555555"
     table, _, _, stored = hold(
-        ["", "t.example", "gcc-high", "certificate", client, "", "no", "env:WORD", "u", "eu", "", "", ""]
+        [
+            "",
+            "t.example",
+            "gcc-high",
+            "certificate",
+            client,
+            "",
+            "no",
+            "yes",
+            "env:WORD",
+            "u",
+            "eu",
+            "",
+            "",
+            "",
+        ]
     )
     assert table["signin"] == {
         "flow": "certificate",
@@ -260,6 +275,24 @@ def test_a_sign_in_is_asked_for() -> None:
     assert table["cloud"] == "gcc-high"
     assert table["parameters"] == {"ServiceUrl": "u", "Region": "eu", "ApiKey": {"token": True}}
     assert stored == []
+
+
+def test_a_secret_that_is_typed_for_its_place_is_not_kept() -> None:
+    """A word that is no place of secrets is asked for again, and is neither repeated nor written."""
+    client = "11111111-2222-3333-4444-555555555555"
+    typed = ["Hunter2CANARY", "store:Hunter2 CANARY", "store:CON", "vault:Hunter2CANARY", "env: "]
+    answers = ["", "t.example", "", "certificate", client, typed[0], "", "no"]
+    answers += ["yes", *typed, "", "no", "u", "", *typed, "", "", ""]
+    table, _, told, _ = hold(answers)
+    assert table["signin"] == {
+        "flow": "certificate",
+        "client_id": client,
+        "certificate": "store:contoso-eu-certificate",
+        "passphrase": "store:contoso-eu-passphrase",
+    }
+    assert table["parameters"] == {"ServiceUrl": "u", "ApiKey": {"token": True}}
+    assert len(told) == 11
+    assert "Hunter2" not in f"{table} {told}"
 
 
 def test_the_command_asks_and_stores(site: Site) -> None:
@@ -280,6 +313,32 @@ def test_the_command_asks_and_stores(site: Site) -> None:
     assert added["beacon"]["saas_management"] == "yes"
     assert len(list((site.home / "state" / "secrets").glob("fabrikam-token*"))) == 1
     assert "t0ken-typed" not in done.output + site.file.read_text("utf-8")
+
+
+SIGN_IN = {"flow": "secret", "client_id": "11111111-2222-3333-4444-555555555555", "secret": "store:app"}
+
+
+def test_what_the_cloud_fills_need_not_be_given(site: Site) -> None:
+    """Our own folder with a sign-in is added without a GraphRoot, as it runs; without one it is demanded."""
+    parameters = {"AccessToken": {"token": True}}
+    wanted = {"reader": "bridge:Microsoft 365", "tenant": "fabrikam.example", "parameters": parameters}
+    assert site.add({**wanted, "signin": SIGN_IN}) == 0
+    assert set(site.settings().connection("Fabrikam 2").parameters) == {"AccessToken"}
+    bare = {**wanted, "tenant": "other.example", "parameters": {"AccessToken": {"secret": "store:x"}}}
+    assert site.add(bare, "Other") == 3
+
+
+def test_what_the_cloud_fills_may_be_left_empty(site: Site) -> None:
+    """The interview takes an empty GraphRoot once there is a sign-in."""
+    answers = ["bridge:Microsoft 365", "fabrikam.example", "global", "secret", SIGN_IN["client_id"], "", "no"]
+    answers += ["", "", "", "unknown"]
+    done = CliRunner().invoke(
+        cli.group,
+        ["connection", "add", "Fabrikam", "--config", str(site.file)],
+        input="\n".join(answers) + "\n",
+    )
+    assert "Fabrikam is added" in done.stdout, done.output
+    assert set(site.settings().connection("Fabrikam").parameters) == {"AccessToken"}
 
 
 def test_a_mandatory_parameter_that_nothing_fills_starts_nothing(site: Site) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,11 +73,12 @@ def _default_file(desk: Desk) -> Path:
 
 def _check(desk: Desk, name: str, candidate: Path) -> Settings:
     """Return the settings as they would be; SettingsError unless the connection fits its reader."""
-    from bridge import enrolment, settings, system
+    from bridge import assembly, enrolment, settings, system
 
     said = settings.load(candidate, os.environ, system.default_state())
     added = said.connection(name)
-    enrolment.refuse_unfit(added, desk.workplace.reader(added.reader))
+    reader = desk.workplace.reader(added.reader)
+    enrolment.refuse_unfit(assembly.at_its_cloud(added, reader), reader)
     return said
 
 
@@ -84,14 +86,17 @@ def _check(desk: Desk, name: str, candidate: Path) -> Settings:
 
 
 def _asked(desk: Desk, name: str) -> Wanted:
+    from bridge import assembly
     from bridge.enrolment import Interview
     from bridge.show import catalogue
 
     place = desk.workplace
     readers = catalogue.names(place)
 
-    def parameters(reader: str) -> Sequence[Parameter]:
-        return place.reader(reader).parameters
+    def parameters(name: str, signs_in: bool) -> Sequence[Parameter]:  # a fact
+        reader = place.reader(name)
+        filled = {"GraphRoot"} if assembly.fills_root(reader, signs_in=signs_in) else set()
+        return [replace(one, mandatory=one.mandatory and one.name not in filled) for one in reader.parameters]
 
     talk = Interview(_ask, desk.tell, partial(_store, desk))
     return talk.hold(name, readers, parameters, place.settings.saas_management)
