@@ -434,6 +434,21 @@ def test_what_the_actions_say(tmp_path: Path, capsys: pytest.CaptureFixture[str]
         actions.remove(desk, scheduler, tasks, with_delivery=True)
 
 
+def test_one_task_that_is_not_there_does_not_keep_the_others(tmp_path: Path) -> None:
+    """Removing all tasks removes all that can be, the delivery too, and names both kinds."""
+    runner = Registered()
+    scheduler = Scheduler(runner, tmp_path)
+    absent, present = planned(replace(CONTOSO, name="Absent")), planned()
+    deliver = deliver_task(program(), SYSTEM, NOW)
+    for task in (present, deliver):
+        scheduler.install(task)
+    desk = Desk(None, None, json=False, verbose=False)
+    with pytest.raises(BeaconError, match=r"run Absent was not removed: .*cannot find") as caught:
+        actions.remove(desk, scheduler, [absent, present, deliver], with_delivery=True)
+    assert r"\beacon-bridge\run Contoso EU was removed." in caught.value.sentence
+    assert runner.tasks == {}
+
+
 def test_what_an_installation_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

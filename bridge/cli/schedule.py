@@ -151,13 +151,22 @@ def _registered(scheduler: Scheduler, task: Task) -> tuple[bool, datetime | None
 
 
 def remove(desk: Desk, scheduler: Scheduler, tasks: list[Task], *, with_delivery: bool) -> int:
-    """Remove the connections' tasks; the delivery of what waits goes with the last of them."""
-    doomed = tasks if with_delivery else tasks[:-1]
-    for task in doomed:
-        scheduler.remove(task.path)
-    desk.show(
-        {"removed": [task.path for task in doomed]}, lambda: [f"removed {task.path}" for task in doomed]
-    )
+    """Remove the connections' tasks; the delivery of what waits goes with the last of them.
+
+    One that cannot be removed does not keep the others; BeaconError then names each of the two kinds.
+    """
+    removed: list[str] = []
+    failed: list[BeaconError] = []
+    for task in tasks if with_delivery else tasks[:-1]:
+        try:
+            scheduler.remove(task.path)
+            removed.append(task.path)
+        except BeaconError as error:
+            failed.append(error)
+    if failed:
+        said = [error.sentence for error in failed] + [f"{path} was removed." for path in removed]
+        raise BeaconError("\n".join(said), hint=failed[0].hint)
+    desk.show({"removed": removed}, lambda: [f"removed {path}" for path in removed])
     return 0
 
 
