@@ -11,7 +11,7 @@ from bridge import doctor, system
 from bridge.doctor import Finding
 from bridge.errors import BeaconError
 from bridge.model import Connection
-from bridge.schedule import Account, Program, Scheduler, Task, check_task
+from bridge.schedule import DELIVER, Account, Program, Scheduler, Task, check_task
 
 Admit = Callable[[Path, str], None]  # lets an account into a private folder
 
@@ -50,9 +50,12 @@ def install(
 ) -> Installed:
     """Let the account into the state folder, register the tasks, then check each connection once as it.
 
-    ``tell`` hears what is going on. Raises BeaconError where schtasks refuses a task, SettingsError for an
-    account that is not there; a check that cannot be run is a finding.
+    ``tell`` hears what is going on. Raises BeaconError where schtasks refuses a task, or where another
+    installation's delivery would be replaced, before anything is changed; SettingsError for an account that
+    is not there. A check that cannot be run is a finding.
     """
+    for task in (one for one in tasks if one.name == DELIVER):  # the one that all settings would share
+        scheduler.refuse_other(task)
     if not account.is_system:
         for folder in (program.state, *(program.state / name for name in _SHARED), scheduler.private):
             system.make_private_folder(folder)

@@ -384,6 +384,33 @@ def test_the_account_is_let_into_the_state_folder(tmp_path: Path) -> None:
     assert admitted == [(folder, r"CONTOSO\beacon$") for folder in folders]
 
 
+OTHERS = {
+    "account": (program(), Account(r"CONTOSO\beacon$")),
+    "settings": (program(Path("/srv/other")), SYSTEM),
+}
+
+
+@pytest.mark.parametrize(("how", "account"), OTHERS.values(), ids=OTHERS)
+def test_the_delivery_of_another_installation_is_not_replaced(
+    how: Program, account: Account, tmp_path: Path
+) -> None:
+    """Another account or other settings: refused by name, nothing is changed; the same may be again."""
+    runner, admitted = Registered(), list[str]()
+    private = Scheduler(runner, tmp_path)
+    mine = deliver_task(replace(program(), state=tmp_path), Account(r"nt authority\system"), NOW)
+    for _ in range(2):
+        install(private, [mine], [], replace(program(), state=tmp_path), SYSTEM, print)
+    again = deliver_task(replace(program(), state=tmp_path), SYSTEM, NOW)
+    install(private, [again], [], replace(program(), state=tmp_path), SYSTEM, print)
+    before = dict(runner.tasks)
+    other = replace(how, state=tmp_path)
+    tasks = [run_task(CONTOSO, other, account, Timing(), NOW), deliver_task(other, account, NOW)]
+    with pytest.raises(BeaconError, match=r"deliver waiting already, as S-1-5-18: .*bridge\.toml") as caught:
+        install(private, tasks, [], other, account, print, lambda _, name: admitted.append(name))
+    assert account.name in caught.value.sentence
+    assert (runner.tasks, admitted) == (before, [])
+
+
 def test_an_account_that_brings_no_report(tmp_path: Path) -> None:
     """After the deadline there is a failure that names the account and its rights; the task is removed."""
     task = replace(check_task(CONTOSO, program(), SYSTEM, tmp_path / "r"), command="/bin/true", folder="/tmp")  # noqa: S108  # a folder that is there

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
+from hashlib import sha256
 from pathlib import Path
 
 from bridge.model import Connection
@@ -68,19 +69,27 @@ def run_task(
 
 
 def deliver_task(program: Program, account: Account, now: datetime) -> Task:
-    """Return the task that delivers what waits, every ten minutes."""
+    """Return the task that delivers what waits, every ten minutes; its description tells it from others."""
+    arguments = program.arguments("deliver", "--waiting")
+    mark = _mark(account.service or account.name.casefold(), str(program.command), arguments)
     return Task(
         name=DELIVER,
-        description="beacon-bridge: delivers the packages that wait.",
+        description=f"beacon-bridge: delivers the packages that wait ({mark}).",
         account=account,
         command=str(program.command),
-        arguments=program.arguments("deliver", "--waiting"),
+        arguments=arguments,
         folder=str(program.state),
         start=datetime.combine(now.date(), time()),
         every=timedelta(minutes=10),
         delay=timedelta(minutes=1),
         limit=timedelta(hours=1),
     )
+
+
+def _mark(*words: str) -> str:
+    """Return eight digits for words: Windows may give back a name as an identifier, and schtasks' code page
+    may not hold a path, but these come back as they are."""
+    return sha256("\0".join(words).encode()).hexdigest()[:8]
 
 
 def check_task(connection: Connection, program: Program, account: Account, report: Path) -> Task:

@@ -53,6 +53,20 @@ class Scheduler:
         done = self.runner(["/Query", "/TN", path, "/XML"], asks=False)
         return done.said if done.code == 0 else None
 
+    def refuse_other(self, task: Task) -> None:
+        """Raise BeaconError if a task of that name is registered that is described otherwise: another's."""
+        found = self.xml(task.path)
+        if found is None:
+            return
+        there = from_xml(found)
+        if there.description != task.description:
+            raise BeaconError(
+                f"There is a task {task.path} already, as {there.user}: {there.command}. It is not replaced "
+                f"by one as {task.account.name}: {task.command} {task.arguments}.",
+                hint="There is one for a beacon: install with the same --as and --config, or remove it first "
+                f'with `schtasks /Delete /TN "{task.path}"`.',
+            )
+
     def next_start(self, path: str, now: datetime) -> datetime | None:
         """Return the next start of a registered task in local time; None if there is none."""
         found = self.xml(path)

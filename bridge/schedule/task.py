@@ -187,11 +187,17 @@ def refuse_invalid(root: etree._Element, name: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """When a registered task starts, as its XML says: local times."""
+    """When a registered task starts, as its XML says: local times; what it starts, and as whom.
+
+    ``user`` is a name or, as Windows may keep it, a security identifier.
+    """
 
     enabled: bool
     start: datetime | None
     every: timedelta | None
+    description: str = ""
+    user: str = ""
+    command: str = ""
 
 
 def from_xml(content: str | bytes) -> Planned:
@@ -207,6 +213,9 @@ def from_xml(content: str | bytes) -> Planned:
             enabled=_text(root, "./t:Settings/t:Enabled") != "false",
             start=datetime.fromisoformat(start).replace(tzinfo=None) if start else None,
             every=_length(every) if every else None,
+            description=_text(root, ".//t:Description") or "",
+            user=_text(root, ".//t:UserId") or "",
+            command=" ".join(_text(root, f".//t:{name}") or "" for name in ("Command", "Arguments")).strip(),
         )
     except (etree.XMLSyntaxError, ValueError) as error:
         raise BeaconError(f"The Task Scheduler's answer is no task: {error}.") from None
