@@ -307,7 +307,9 @@ class NoTester:
         raise AssertionError(job)
 
 
-def checked(cloud: Cloud, tmp_path: Path, secret: str | None = None) -> list[Finding]:
+def checked(
+    cloud: Cloud, tmp_path: Path, secret: str | None = None, beacon: Beacon | None = None
+) -> list[Finding]:
     """Check a connection of our own reader that signs in with a secret."""
     desk = Desk(cloud, tmp_path) if secret is None else Desk(cloud, tmp_path, {"SECRET": secret})
     parameters = {"GraphRoot": "https://graph.microsoft.com", "AccessToken": Granted.TOKEN}
@@ -319,7 +321,7 @@ def checked(cloud: Cloud, tmp_path: Path, secret: str | None = None) -> list[Fin
         sign_in=BY_SECRET,
         tenant=HOME.id,
     )
-    place = replace(workplace(tmp_path), sign_ins=lambda *_: desk.source(BY_SECRET))
+    place = replace(workplace(tmp_path, beacon=beacon), sign_ins=lambda *_: desk.source(BY_SECRET))
     return list(doctor.connection(place, connection, partial(NoTester)))  # type: ignore[arg-type]  # it has no facts
 
 
@@ -328,6 +330,14 @@ def test_a_sign_in_is_proved(cloud: Cloud, tmp_path: Path) -> None:
     found = topics(checked(cloud, tmp_path))
     assert (found["sign-in"], found["clock"], found["parameters"]) == ("ok", "ok", "ok")
     assert "permissions" in found
+
+
+def test_a_domain_that_only_the_organisation_names_is_searched(cloud: Cloud, tmp_path: Path) -> None:
+    """The settings and the token have the tenant's id; the beacon's own connection goes by a domain."""
+    Files(tmp_path).write(f"<c Tenant='{HOME.domain}'/>")
+    beacon = Beacon(tmp_path, tmp_path / "p", tmp_path / "o", "test")
+    (found,) = (one for one in checked(cloud, tmp_path, beacon=beacon) if one.topic == rivals.TOPIC)
+    assert found.text == "two collectors for one tenant: config.xml has the tenant"
 
 
 def test_a_sign_in_that_fails_is_told_once(cloud: Cloud, tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ def _sign_in(source: Source, remarks: list[str], tenants: set[str]) -> Iterator[
         yield Finding(proof.topic, proof.level, proof.text, proof.fix, proof.exit_code)
     if not failed:
         grant = source.grant()
-        tenants.update(name for name in (grant.tenant, grant.authority) if name)
+        tenants.update(name for name in (grant.tenant, grant.authority, *source.entra.names) if name)
 
 
 def _test(reader: Reader, tested: Tested) -> Finding:

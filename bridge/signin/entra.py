@@ -66,6 +66,7 @@ class Entra:
         self.session = Session(route)
         self.session.hooks["response"].append(self._look)
         self.skew: timedelta | None = None  # how far this machine's clock is ahead of Microsoft's
+        self.names: frozenset[str] = frozenset()  # the organisation's id and domains, once Graph showed them
         self._last: requests.Response | None = None
 
     @property

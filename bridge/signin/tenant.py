@@ -24,7 +24,8 @@ def prove(entra: Entra, grant: Grant) -> str | None:
 
     The token's tid must be the tenant that the sign-in service knows by the settings' name for it, and the
     organisation that Graph shows with this token must have that id, or that name as a verified domain. One of
-    the two must have been compared: where the organisation may not be read, the tid with an id.
+    the two must have been compared: where the organisation may not be read, the tid with an id. ``entra``
+    keeps the organisation's id and domains.
     """
     connection = entra.connection
     wanted = connection.tenant.lower()
@@ -44,6 +45,7 @@ def prove(entra: Entra, grant: Grant) -> str | None:
         raise _other(
             connection, f"Graph shows the organisation {found.get('displayName')} ({found.get('id')})"
         )
+    entra.names = frozenset(names - {""})
     return None
 
 
