@@ -37,7 +37,7 @@ def test_a_key_that_is_unknown_here() -> None:
     clear = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    with pytest.raises(SettingsError, match="file:app.pem holds a private key but no certificate of that"):
+    with pytest.raises(SettingsError, match=r"file:app\.pem holds a private key but no certificate of that"):
         identity(clear + sm2(), None, "file:app.pem")
     own = certificate(key).public_bytes(serialization.Encoding.PEM)
     assert identity(clear + sm2() + own, None, "file:app.pem").certificate == own.decode()

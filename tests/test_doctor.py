@@ -21,6 +21,7 @@ from bridge.secrets.fetch import Secrets
 from bridge.secrets.store import Store
 from bridge.secrets.values import Grant, values
 from bridge.system import FileVault
+from bridge.system.rights import Accounts
 from bridge.workplace import Workplace
 from tests.folders import (
     Values,
@@ -31,6 +32,7 @@ from tests.folders import (
     readers_xml,
     source_step,
 )
+from tests.test_rights import ALICE, Machine
 
 GOOD = EngineFacts(
     name="powershell",
@@ -230,6 +232,19 @@ def test_a_state_folder_that_others_can_read_fails(tmp_path: Path) -> None:
     (bad,) = of(machine(place), "state folder")
     assert (bad.level, bad.exit_code) == ("fail", 4)
     assert "group, others" in bad.text
+
+
+def test_a_state_folder_of_a_tasks_account_passes(tmp_path: Path) -> None:
+    """Whoever a schedule let in is told, and is no stranger; whoever came in otherwise fails the check."""
+    windows = Machine()
+    rights, place = Accounts(windows), workplace(tmp_path)
+    rights.make_private_folder(place.settings.state)
+    rights.admit(place.settings.state, r"CONTOSO\beacon$")
+    (good,) = of(list(doctor.machine(place, FakeTester(), rights=rights)), "state folder")
+    assert (good.level, r"for PC\bob, CONTOSO\beacon$ only" in good.text) == ("ok", True)
+    windows.add(place.settings.state, ALICE)
+    (bad,) = of(list(doctor.machine(place, FakeTester(), rights=rights)), "state folder")
+    assert (bad.level, r"can be read by PC\alice;" in bad.text) == ("fail", True)
 
 
 def test_a_state_folder_that_is_a_file_fails(tmp_path: Path) -> None:

@@ -16,19 +16,25 @@ from bridge.doctor.windows import Facts
 from bridge.errors import BeaconError
 from bridge.model import Owner
 from bridge.readers import folder
+from bridge.system import Rights
 from bridge.workplace import Workplace
 
 ENOUGH_BYTES = 1024**3  # captures and packages of the largest known tenants stay below it
 NO_DEPRECATED = f"There is no {beacon.DEPRECATED!r} folder; a beacon upgrade may have removed it."
 
 
-def machine(workplace: Workplace, find_tester: FindTester, facts: Facts = Facts()) -> Iterator[Finding]:  # noqa: B008  # it is frozen
+def machine(
+    workplace: Workplace,
+    find_tester: FindTester,
+    facts: Facts = Facts(),  # noqa: B008  # it is frozen
+    rights: Rights = system.RIGHTS,
+) -> Iterator[Finding]:
     """Yield what this machine has and lacks."""
     yield Finding("system", "ok", f"{platform.platform()}, Python {platform.python_version()} {_bits()}")
     yield _beacon(workplace.beacon)
     yield from _folders(workplace)
     yield from powershell.findings(find_tester)
-    yield from _state(workplace.settings.state)
+    yield from _state(workplace.settings.state, rights)
     yield from _settings(workplace)
     yield from windows.findings(facts)
 
@@ -72,9 +78,9 @@ def _folder(found: folder.Found) -> Iterator[Finding]:
 # --- the state folder and the settings ---
 
 
-def _state(state: Path) -> Iterator[Finding]:
+def _state(state: Path, rights: Rights) -> Iterator[Finding]:
     try:
-        yield _rights(state)
+        yield _rights(state, rights)
         yield _disk(state)
     except OSError as error:
         fix = "Set [bridge] state to a folder that this account can write to."
@@ -82,12 +88,12 @@ def _state(state: Path) -> Iterator[Finding]:
         yield Finding("state folder", "fail", text, fix, BeaconError.exit_code)
 
 
-def _rights(state: Path) -> Finding:
+def _rights(state: Path, rights: Rights) -> Finding:
     if not state.exists():
         return Finding("state folder", "ok", f"{state} will be made by the first run, for its owner only")
     with tempfile.TemporaryFile(dir=state):  # an OSError says why nothing can be written there
         pass
-    if strangers := system.strangers(state):
+    if strangers := rights.strangers(state):
         return Finding(
             "state folder",
             "fail",
@@ -95,7 +101,8 @@ def _rights(state: Path) -> Finding:
             "Leave rights to Administrators, SYSTEM and the account that runs beacon-bridge only.",
             BeaconError.exit_code,
         )
-    return Finding("state folder", "ok", f"{state}, for its owner only")
+    whose = ", ".join(rights.admitted(state)) or "its owner"
+    return Finding("state folder", "ok", f"{state}, for {whose} only")
 
 
 def _disk(state: Path) -> Finding:

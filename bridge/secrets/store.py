@@ -17,7 +17,7 @@ from bridge import system
 from bridge.errors import SettingsError, SignInError
 from bridge.model import Secret
 from bridge.secrets.names import checked
-from bridge.system import Vault
+from bridge.system import Rights, Vault
 
 SUFFIX = ".json"
 _FOR = "As an administrator: `beacon-bridge secret set {name} --for ACCOUNT`, for the account that runs it."
@@ -76,8 +76,17 @@ class Store:
     that another process holds for more than ``patience`` seconds.
     """
 
-    def __init__(self, folder: Path, vault: Vault, *, patience: float = 10, queue: float = 120) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        vault: Vault,
+        *,
+        patience: float = 10,
+        queue: float = 120,
+        rights: Rights = system.RIGHTS,
+    ) -> None:
         self.folder, self.vault, self._patience, self._queue = folder, vault, patience, queue
+        self._rights = rights
 
     # --- looking ---
 
@@ -126,7 +135,11 @@ class Store:
     def put(
         self, name: str, secret: Secret, *, expires: date | None = None, account: str | None = None
     ) -> None:
-        """Store a text; without ``account``, one that replaces another keeps its account."""
+        """Store a text for Administrators, SYSTEM and ``account``, which is kept with it.
+
+        Without ``account`` it is that of the secret it replaces; without one, the running account where it is
+        no administrator.
+        """
         self.put_bytes(name, secret.reveal().encode(), expires=expires, account=account)
 
     def put_bytes(
@@ -208,7 +221,7 @@ class Store:
         path = self._path(name)
         try:
             envelope = Envelope.model_validate_json(path.read_bytes())
-            return envelope, system.strangers(path, envelope.account)
+            return envelope, self._rights.strangers(path, envelope.account)
         except FileNotFoundError:
             raise self._absent(name) from None
         except OSError as error:
@@ -231,6 +244,7 @@ class Store:
     def _write(
         self, path: Path, name: str, content: bytes, expires: date | None, account: str | None
     ) -> None:
+        account = self._rights.reader(account)
         envelope = {
             "version": 1,
             "name": name,
@@ -241,12 +255,12 @@ class Store:
         }
         whole = Envelope.model_validate(envelope)
         if account:
-            system.admit(self.folder, account)
-        system.write_private(path, whole.model_dump_json(by_alias=True, indent=2).encode(), account)
+            self._rights.admit(self.folder, account)
+        self._rights.write_private(path, whole.model_dump_json(by_alias=True, indent=2).encode(), account)
 
     def _make(self) -> None:
         for folder in (self.folder.parent, self.folder):
-            system.make_private_folder(folder)
+            self._rights.make_private_folder(folder)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -15,19 +15,21 @@ from bridge.system.marks import zone, zone_of
 from bridge.system.places import default_state, path_length_limit, program_data
 from bridge.system.processes import Child, account, is_alive, own_process
 from bridge.system.registry import NoRegistry, Registry, registry
-from bridge.system.rights import admit, make_private_folder, strangers, write_private
+from bridge.system.rights import RIGHTS, Rights, admit, make_private_folder, strangers
 from bridge.system.schtasks import Done, Schtasks
 from bridge.system.vault import FileVault, Vault, vault
 
 __all__ = [
     "PE_BITS",
     "PE_I386",
+    "RIGHTS",
     "WINDOWS",
     "Child",
     "Done",
     "FileVault",
     "NoRegistry",
     "Registry",
+    "Rights",
     "Schtasks",
     "Vault",
     "account",
@@ -50,7 +52,6 @@ __all__ = [
     "strangers",
     "timestamp",
     "vault",
-    "write_private",
     "write_whole",
     "zone",
     "zone_of",
