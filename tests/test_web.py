@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,35 @@ def test_every_call_has_a_deadline() -> None:
         address = f"http://127.0.0.1:{server.getsockname()[1]}/"
         with Session(route(), seconds=0.2) as session, pytest.raises(requests.exceptions.Timeout):
             session.get(address)
+
+
+@pytest.mark.parametrize(
+    "begun", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n"]
+)
+def test_a_drip_is_no_answer(begun: bytes) -> None:
+    """A server that sends a byte of its headers or its body now and then is given up, too."""
+    ended = threading.Event()
+
+    def drip(server: socket.socket) -> None:
+        peer, _ = server.accept()
+        with peer:
+            peer.recv(4096)
+            peer.sendall(begun)
+            while not ended.wait(0.05):
+                peer.sendall(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        dripping = threading.Thread(target=drip, args=(server,))
+        dripping.start()
+        giving_up = threading.Timer(10, ended.set)
+        giving_up.start()
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        with Session(route(), seconds=0.2) as session, pytest.raises(requests.exceptions.Timeout):
+            session.get(address)
+        assert not ended.is_set()
+        giving_up.cancel()
+        ended.set()
+        dripping.join()
 
 
 def test_a_password_of_a_netrc_is_not_sent(

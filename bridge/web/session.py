@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,10 +15,11 @@ from requests.utils import get_environ_proxies
 from bridge.web.route import Route
 
 SECONDS = 60.0  # without a byte, where a call does not say otherwise
+_WHOLE = 5  # times as long may a whole call take, however steadily its answer drips
 
 
 class _Adapter(HTTPAdapter):
-    """Names us to the proxy in a header, so that the password is in no address."""
+    """Names us to the proxy in a header, so that the password is in no address; reads no answer for ever."""
 
     def __init__(self, route: Route) -> None:
         self._route = route
@@ -26,6 +29,30 @@ class _Adapter(HTTPAdapter):
         """Return the headers for the proxy itself."""
         header = self._route.authorization()
         return super().proxy_headers(proxy) if header is None else {"Proxy-Authorization": header}
+
+    def send(self, request: requests.PreparedRequest, *rest: Any, **more: Any) -> requests.Response:  # noqa: ANN401  # as its parent
+        """Send a request and read its answer whole; requests' Timeout if that takes far too long.
+
+        A thread of its own does it, for a single drip of the headers resets every timeout of a socket. One
+        that is given up ends with its connection, or with this process.
+        """
+        done: Future[requests.Response] = Future()
+        ask = super().send
+
+        def work() -> None:
+            try:
+                answer = ask(request, *rest, **more)
+                _ = answer.content
+                done.set_result(answer)
+            except BaseException as error:  # noqa: BLE001  # it is raised where the answer is waited for
+                done.set_exception(error)
+
+        threading.Thread(target=work, daemon=True).start()
+        seconds = more["timeout"] * _WHOLE
+        try:
+            return done.result(seconds)
+        except TimeoutError:
+            raise requests.exceptions.ReadTimeout(f"no whole answer in {seconds:g} seconds") from None
 
 
 class Session(requests.Session):
