@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,9 +12,11 @@ import requests
 from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
 
+from bridge import system
 from bridge.web.route import Route
 
 SECONDS = 60.0  # without a byte, where a call does not say otherwise
+_LOOK = 0.2  # seconds between two looks at whether somebody interrupts; Windows interrupts no long wait
 _WHOLE = 5  # times as long may a whole call take, however steadily its answer drips
 
 
@@ -49,10 +51,11 @@ class _Adapter(HTTPAdapter):
 
         threading.Thread(target=work, daemon=True).start()
         seconds = more["timeout"] * _WHOLE
-        try:
-            return done.result(seconds)
-        except TimeoutError:
-            raise requests.exceptions.ReadTimeout(f"no whole answer in {seconds:g} seconds") from None
+        until = system.stopwatch() + seconds
+        while not wait([done], timeout=_LOOK).done:
+            if system.stopwatch() >= until:
+                raise requests.exceptions.ReadTimeout(f"no whole answer in {seconds:g} seconds")
+        return done.result()
 
 
 class Session(requests.Session):
