@@ -219,9 +219,9 @@ class Meanwhile(Stores):
     desk: Desk
     newer: str
 
-    def put(self, name: str, secret: Secret) -> None:
+    def put(self, name: str, secret: Secret, *, account: str | None = None) -> None:
         """Store it."""
-        self.desk.store.put(name, secret)
+        self.desk.store.put(name, secret, account=account)
 
     def replace_if(self, name: str, old: Secret, new: Secret) -> bool:
         """Let the other run be first."""
@@ -342,7 +342,7 @@ def test_killed_where_old_tokens_are_revoked(desk: Desk) -> None:
 class Full(Stores):
     """A store on a disk that is full."""
 
-    def put(self, name: str, secret: Secret) -> None:
+    def put(self, name: str, secret: Secret, *, account: str | None = None) -> None:
         """Fail."""
         raise SettingsError("The disk is full.")
 

@@ -14,9 +14,14 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import SettingsError
-from bridge.model import Secret
+from bridge.model import Secret, SecretReference
+from bridge.secrets.store import Store
+from bridge.signin.entra import Grant
+from bridge.system import FileVault
+from bridge.system.rights import Accounts
 from tests.clouds import DAEMON, DESKTOP, HOME, OTHER, _own_network, cloud, look, running
-from tests.signing import Said, Site, signin_table
+from tests.signing import BY_REFRESH, Desk, Said, Site, signin_table
+from tests.test_rights import GMSA, Machine
 from tools.tenant import Cloud, User
 
 __all__ = ["_own_network", "cloud", "running"]  # fixtures of this module
@@ -230,6 +235,27 @@ def test_an_app_needs_no_person(site: Site) -> None:
         assert ending.code == 3
         assert said in ending.err
     assert site.cloud.requests == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows gives rights to accounts")
+def test_an_account_that_cannot_use_it(site: Site) -> None:
+    """--for is refused before anybody is asked to sign in, and nothing is stored."""
+    said = site.run("signin", "Contoso", "--for", "svc")
+    assert (said.code, stored(site)) == (3, None)
+    assert "Rights for the account 'svc' can be given on Windows only" in said.err
+    assert "Open this address" not in said.err
+
+
+def test_for_the_account_whose_runs_use_it(cloud: Cloud, tmp_path: Path) -> None:
+    """The token is stored for that account, which then renews it."""
+    machine = Machine()
+    kept = Store(tmp_path / "secrets", FileVault(), rights=Accounts(machine))
+    grant = Grant(Secret("token"), 60, Secret("first"), HOME.id, HOME.id)
+    place = SecretReference("store", "contoso")
+    Desk(cloud, tmp_path).source(BY_REFRESH, store=kept).keep_first(place, grant, r"CONTOSO\beacon$")
+    machine.who = GMSA
+    assert kept.replace_if("contoso", Secret("first"), Secret("second"))
+    assert kept.entry("contoso").account == r"CONTOSO\beacon$"
 
 
 def test_one_way_at_a_time(site: Site) -> None:

@@ -25,25 +25,33 @@ def _source(desk: Desk, connection: str) -> Source:
 
 
 @group.command(
-    epilog=examples('beacon-bridge signin "Contoso EU"', 'beacon-bridge signin "Contoso EU" --device')
+    epilog=examples(
+        'beacon-bridge signin "Contoso EU"',
+        'beacon-bridge signin "Contoso EU" --device',
+        r'beacon-bridge signin "Contoso EU" --for CONTOSO\beacon$',
+    )
 )
 @click.argument("connection")
 @click.option("--code", is_flag=True, help="Open an address, paste the resulting one back (as usual).")
 @click.option("--device", is_flag=True, help="Type a short code into a page instead.")
+@click.option("--for", "account", metavar="ACCOUNT", help="Windows: the account whose runs use the token.")
 @shared
-def signin(desk: Desk, connection: str, code: bool, device: bool) -> int:
+def signin(desk: Desk, connection: str, code: bool, device: bool, account: str | None) -> int:
     """Sign in once, in a browser on any machine, and store the connection's refresh token."""
+    from bridge import assembly
     from bridge.signin import first
 
     if code and device:
         raise click.UsageError("Say --code or --device.")
     source = _source(desk, connection)
     place = first.place(source.entra)
+    if account:  # refused before somebody signs in for nothing
+        assembly.store(desk.workplace.settings).admit(account)
     if device:
         grant = first.by_device(source.entra, desk.tell)
     else:
         grant = first.by_code(source.entra, desk.tell, lambda text: click.prompt(text, err=True))
-    source.keep_first(place, grant)
+    source.keep_first(place, grant, account)
     facts = {"connection": connection, "user": grant.user, "tenant": grant.tenant, "stored": str(place)}
     desk.show(facts, lambda: f"Signed in as {grant.user}; the refresh token is stored as {place}.")
     return 0

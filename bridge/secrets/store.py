@@ -154,6 +154,12 @@ class Store:
         with self._locked():
             self._write(path, name, content, expires, account or self._earlier_account(name))
 
+    def admit(self, account: str) -> None:
+        """Let an account into the store's folder, before there is a secret for it."""
+        with self._usable():
+            self._make()
+            self._rights.admit(self.folder, account)
+
     def replace_if(self, name: str, old: Secret, new: Secret) -> bool:
         """Store ``new`` if the store still holds ``old``; return whether it did. Date and rights stay."""
         path = self._path(name)

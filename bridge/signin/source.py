@@ -22,8 +22,8 @@ Tell = Callable[[str], None]
 class Stores(Protocol):
     """Keeps refresh tokens."""
 
-    def put(self, name: str, secret: Secret) -> None:
-        """Store a secret, whatever was there before."""
+    def put(self, name: str, secret: Secret, *, account: str | None = None) -> None:
+        """Store a secret, whatever was there before, for an account besides."""
         ...
 
     def replace_if(self, name: str, old: Secret, new: Secret) -> bool:
@@ -83,10 +83,10 @@ class Source:
         self()
         return self._refresh_token or self._secrets.fetch(self.entra.sign_in.refresh_token)
 
-    def keep_first(self, place: SecretReference, grant: Grant) -> None:
-        """Store the refresh token that a person's sign-in brought."""
+    def keep_first(self, place: SecretReference, grant: Grant, account: str | None = None) -> None:
+        """Store the refresh token that a person's sign-in brought, for the account whose runs use it."""
         if grant.refresh_token is not None:
-            self._store.put(place.name, grant.refresh_token)
+            self._store.put(place.name, grant.refresh_token, account=account)
 
     def granted(self, kind: Granted) -> Secret:
         """Return what a parameter of the reader is filled with."""
