@@ -422,6 +422,53 @@ def test_an_account_that_brings_no_report(tmp_path: Path) -> None:
     assert runner.tasks == {}
 
 
+@dataclass
+class Idle(Registered):
+    """A schtasks whose tasks never run; ``result`` is their last result."""
+
+    result: str = "267011"
+
+    def __call__(self, arguments: Sequence[str], *, asks: bool) -> Done:
+        """Tell the last result as Windows does, in its seventh column."""
+        if "/V" in arguments:
+            assert list(arguments[-4:]) == ["/V", "/FO", "CSV", "/NH"]
+            columns = [
+                "B1",
+                r"\beacon-bridge\x",
+                "N/A",
+                "Bereit",
+                "Interaktiv",
+                "30.11.1999 00:00:00",
+                self.result,
+            ]
+            return Done(0, "\r\n" + ",".join(f'"{one}"' for one in [*columns, "me", "x"]) + "\r\n")
+        return super().__call__(arguments, asks=asks)
+
+    def _start(self, name: str) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("result", "said"),
+    [("267011", "it did not start"), ("-2147023511", "it ended with -2147023511")],
+)
+def test_a_task_that_does_not_run_is_not_waited_for(result: str, said: str, tmp_path: Path) -> None:
+    """After its grace, one that never started or has ended is a failure at once; the task is removed."""
+    task = check_task(CONTOSO, program(tmp_path), SYSTEM, tmp_path / "r")
+    runner = Idle(result=result)
+    with pytest.raises(BeaconError, match=f"left no report within 0 seconds, and {said}"):
+        Scheduler(runner, tmp_path, patience=20, grace=0).once(task, tmp_path / "r")
+    assert runner.tasks == {}
+
+
+@pytest.mark.parametrize("result", ["267009", "267045", "N/A", ""])
+def test_a_task_that_runs_or_may_run_is_waited_for(result: str, tmp_path: Path) -> None:
+    """Running, queued, or not to be told: the whole patience."""
+    task = check_task(CONTOSO, program(tmp_path), SYSTEM, tmp_path / "r")
+    with pytest.raises(BeaconError, match="left no report within 1 seconds: "):
+        Scheduler(Idle(result=result), tmp_path, patience=0.6, grace=0).once(task, tmp_path / "r")
+
+
 @pytest.mark.parametrize("report", ["{", "[1]", '[{"topic": 1}]'])
 def test_a_report_that_holds_no_findings(report: str, tmp_path: Path) -> None:
     """It is a failure by name."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -15,6 +16,13 @@ from bridge.errors import BeaconError
 from bridge.schedule.task import Task, from_xml, next_start, to_xml
 
 REPORT_SECONDS = 600.0
+START_SECONDS = 60.0
+_RUNNING, _NOT_YET, _QUEUED = (
+    0x41301,
+    0x41303,
+    0x41325,
+)  # last results of a task, from winerror.h (SCHED_S_...)
+_LAST_RESULT = 6  # its column in `schtasks /V /FO CSV`, whatever language the headings have
 
 
 class Runner(Protocol):
@@ -28,12 +36,14 @@ class Runner(Protocol):
 @dataclass(frozen=True)
 class Scheduler:
     """The Task Scheduler of this machine, as schtasks reaches it; ``private`` is a folder of ours for
-    XML and reports; ``patience`` is how many seconds a report may take."""
+    XML and reports; ``patience`` is how many seconds a report may take, ``grace`` how many of them a task may
+    spend neither running nor waiting in the queue."""
 
     runner: Runner
     private: Path
     sleep: Callable[[float], None] = time.sleep
     patience: float = REPORT_SECONDS
+    grace: float = START_SECONDS
 
     def install(self, task: Task) -> None:
         """Register a task, in place of an older one of that name; BeaconError with what schtasks said."""
@@ -75,18 +85,37 @@ class Scheduler:
     def once(self, task: Task, report: Path) -> bytes:
         """Register a task, start it, and return the report that it writes; the task is removed again.
 
-        Raises BeaconError where no report came in time: that account cannot do its work here.
+        Raises BeaconError where no report came in time, or the task does not run by then: that account cannot
+        do its work here.
         """
         report.unlink(missing_ok=True)
         self.install(task)
         try:
             self._run(["/Run", "/TN", task.path], f"The task {task.path} was not started")
-            until = system.stopwatch() + self.patience
-            while not report.exists() and system.stopwatch() < until:
-                self.sleep(0.5)
+            why = self._await(task.path, report)
         finally:
             self.remove(task.path)
-        return _read(report, task, self.patience)
+        return _read(report, task, why)
+
+    def _await(self, path: str, report: Path) -> str:
+        """Wait for the report while there is hope; return how long in words, and what became of the task."""
+        began = system.stopwatch()
+        while not report.exists() and (waited := system.stopwatch() - began) < self.patience:
+            result = self._last_result(path) if waited >= self.grace else None
+            if result not in {None, _RUNNING, _QUEUED}:
+                became = "it did not start" if result == _NOT_YET else f"it ended with {result}"
+                return f"{waited:.0f} seconds, and {became}"
+            self.sleep(1.0)
+        return f"{self.patience:.0f} seconds"
+
+    def _last_result(self, path: str) -> int | None:
+        """Return a task's last result as Windows numbers them, None where it is not to be told."""
+        done = self.runner(["/Query", "/TN", path, "/V", "/FO", "CSV", "/NH"], asks=False)
+        rows = [row for row in csv.reader(done.said.splitlines()) if len(row) > _LAST_RESULT]
+        try:
+            return int(rows[0][_LAST_RESULT]) if done.code == 0 and rows else None
+        except ValueError:
+            return None
 
     def _run(self, words: Sequence[str], failed: str, *, asks: bool = False) -> None:
         done = self.runner(words, asks=asks)
@@ -106,14 +135,14 @@ def _credentials(task: Task) -> list[str]:
     return ["/RU", account.name, "/RP", "*" if account.asks else ""]
 
 
-def _read(report: Path, task: Task, seconds: float) -> bytes:
+def _read(report: Path, task: Task, waited: str) -> bytes:
     account = task.account.name
     try:
         content = report.read_bytes()
         report.unlink()
     except OSError as error:
         raise BeaconError(
-            f"{task.path} as {account} left no report within {seconds:.0f} seconds: {error.strerror}.",
+            f"{task.path} as {account} left no report within {waited}: {error.strerror}.",
             hint=f"Give {account} the right 'Log on as a batch job', and rights to {task.folder}.",
         ) from None
     return content
