@@ -67,6 +67,7 @@ def _line(connection: Connection, made: Sequence[Run], runs: Runs, look: Look) -
     delivered = last_delivered(connection, made)
     expires, unknown = _expiry(connection, look)
     age = look.now - delivered if delivered else None
+    start, untold = _next_start(connection, look)
     problems = [*_failed(made), *_expired(expires, look), *unknown, *_overdue(age, look)]
     return Line(
         connection=connection.name,
@@ -75,10 +76,10 @@ def _line(connection: Connection, made: Sequence[Run], runs: Runs, look: Look) -
         run=last.run if last else None,
         outcome=str(last.state) if last else "-",
         waiting=len(runs.waiting(connection.name)),
-        next_start=look.next_start(connection.name),
+        next_start=start,
         expires=expires,
         problems=tuple(text for text, _ in problems),
-        warnings=tuple(_soon(expires, look)),
+        warnings=(*_soon(expires, look), *untold),
         exit_code=problems[0][1] if problems else 0,
     )
 
@@ -104,6 +105,14 @@ def _failed(made: Sequence[Run]) -> list[tuple[str, int]]:
     if last.state in {State.INTERRUPTED, State.ABANDONED}:
         return [(f"the last run was {last.state}", DeliveryError.exit_code)]
     return []
+
+
+def _next_start(connection: Connection, look: Look) -> tuple[datetime | None, list[str]]:
+    """Return the next start, or why it is not to be told: no reason to tell nothing else."""
+    try:
+        return look.next_start(connection.name), []
+    except BridgeError as error:
+        return None, [f"the next start is not to be told: {error}"]
 
 
 def _expiry(connection: Connection, look: Look) -> tuple[date | None, list[tuple[str, int]]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bridge import cli, expiry, pipeline, status, system
-from bridge.errors import DeliveryError, ReaderError, SettingsError
+from bridge.errors import BeaconError, DeliveryError, ReaderError, SettingsError
 from bridge.model import Connection, Job, Secret, SecretReference, SignIn, State
 from bridge.runs.record import Run
 from bridge.secrets.fetch import Secrets
@@ -115,6 +115,19 @@ def test_a_run_that_did_not_end(tmp_path: Path, state: State) -> None:
     found = line(place)
     assert found.outcome in {"interrupted", "abandoned"}
     assert found.exit_code == DeliveryError.exit_code
+
+
+def test_a_next_start_that_cannot_be_told_is_a_warning(tmp_path: Path) -> None:
+    """The line has all else, and monitoring is not alarmed."""
+
+    def untold(_: str) -> datetime | None:
+        raise BeaconError("A task was planned by hand.")
+
+    place = delivering(tmp_path)
+    pipeline.run(place, contoso(place), silent)
+    found = line(place, look(next_start=untold))
+    assert found.warnings == ("the next start is not to be told: A task was planned by hand.",)
+    assert (found.next_start, found.exit_code) == (None, 0)
 
 
 def test_a_run_under_way_hides_nothing(tmp_path: Path) -> None:

@@ -141,13 +141,17 @@ def show(desk: Desk, scheduler: Scheduler, tasks: list[Task]) -> int:
     """Show which tasks are registered, and when each starts next."""
     from bridge.show import connections
 
-    starts = {task.path: _registered(scheduler, task) for task in tasks}
+    starts = {task.path: _registered(desk, scheduler, task) for task in tasks}
     desk.show(connections.starts_json(starts), lambda: connections.starts_lines(starts))
     return 0
 
 
-def _registered(scheduler: Scheduler, task: Task) -> tuple[bool, datetime | None]:
-    return scheduler.xml(task.path) is not None, scheduler.next_start(task.path, datetime.now())
+def _registered(desk: Desk, scheduler: Scheduler, task: Task) -> tuple[bool, datetime | None]:
+    try:
+        return scheduler.xml(task.path) is not None, scheduler.next_start(task.path, datetime.now())
+    except BeaconError as error:
+        desk.tell(f"{task.path}: {error}")
+        return True, None
 
 
 def remove(desk: Desk, scheduler: Scheduler, tasks: list[Task], *, with_delivery: bool) -> int:

@@ -201,12 +201,14 @@ class Planned:
 
 
 def from_xml(content: str | bytes) -> Planned:
-    """Return when a registered task starts; BeaconError if that is no task."""
+    """Return when a registered task starts; BeaconError if that is no task, or one that was planned by hand
+    in a way that none of ours is: by weeks or months, by events, several times over."""
     text = content if isinstance(content, str) else content.decode("utf-16")
     body = re.sub(r"^\s*<\?xml.*?\?>\s*", "", text.lstrip("\ufeff"), flags=re.DOTALL)
     try:
         parser = etree.XMLParser(resolve_entities=False, no_network=True)
         root = etree.fromstring(body.encode(), parser)
+        _refuse_foreign(root)
         start = _text(root, ".//t:StartBoundary")
         every = _text(root, ".//t:Repetition/t:Interval")
         return Planned(
@@ -219,6 +221,18 @@ def from_xml(content: str | bytes) -> Planned:
         )
     except (etree.XMLSyntaxError, ValueError) as error:
         raise BeaconError(f"The Task Scheduler's answer is no task: {error}.") from None
+
+
+def _refuse_foreign(root: etree._Element) -> None:
+    """Raise BeaconError unless the task starts by hand, once, every day, or from then on every so often."""
+    triggers = [etree.QName(one).localname for one in root.findall("./t:Triggers/*", _TAGS)]
+    days = _text(root, ".//t:ScheduleByDay/t:DaysInterval")
+    daily = triggers == ["CalendarTrigger"] and days == "1"
+    if not (triggers in ([], ["TimeTrigger"]) or daily):
+        raise BeaconError(
+            f"A task was planned by hand ({', '.join(triggers)}): its next start is not reckoned here.",
+            hint="Look at it in the Task Scheduler, or plan it again: beacon-bridge schedule install.",
+        )
 
 
 def _text(root: etree._Element, path: str) -> str | None:
