@@ -120,9 +120,10 @@ def test_the_named_account_and_nobody_else(tmp_path: Path, account: str) -> None
     """With --for the running account has no rights of its own; a renewed value keeps them."""
     machine = Machine()
     store(tmp_path, machine).put("app", Secret("x"), account=account)
+    expected = {ADMINISTRATORS, SYSTEM, machine.sid(account)}
+    assert rights_of(machine, tmp_path / "state" / "secrets" / "app.json") == expected
     machine.who = machine.sid(account)
     assert store(tmp_path, machine).replace_if("app", Secret("x"), Secret("y"))
-    expected = {ADMINISTRATORS, SYSTEM, machine.sid(account)}
     assert rights_of(machine, tmp_path / "state" / "secrets" / "app.json") == expected
     machine.who = ALICE
     assert store(tmp_path, machine).get("app") == Secret("y")

@@ -253,6 +253,7 @@ def test_for_the_account_whose_runs_use_it(cloud: Cloud, tmp_path: Path) -> None
     grant = Grant(Secret("token"), 60, Secret("first"), HOME.id, HOME.id)
     place = SecretReference("store", "contoso")
     Desk(cloud, tmp_path).source(BY_REFRESH, store=kept).keep_first(place, grant, r"CONTOSO\beacon$")
+    assert kept.entry("contoso").account == r"CONTOSO\beacon$"
     machine.who = GMSA
     assert kept.replace_if("contoso", Secret("first"), Secret("second"))
     assert kept.entry("contoso").account == r"CONTOSO\beacon$"
