@@ -190,6 +190,20 @@ def test_a_connection_without_deliver_to(tmp_path: Path) -> None:
     assert pipeline.deliver_waiting(place, contoso(place), silent) is None
 
 
+def test_a_record_does_not_grow_with_each_attempt(tmp_path: Path) -> None:
+    """The same refusal again takes the place of the one before; another one stands beside it."""
+    place = workplace(tmp_path, deliver_to=tmp_path / "gone")
+    run = make(workplace(tmp_path))
+    for _ in range(5):
+        with pytest.raises(DeliveryError):
+            pipeline.deliver_waiting(place, contoso(place), silent)
+    assert [stage.name for stage in place.runs.load(run.run).stages] == ["collect", "convert", "deliver"]
+    elsewhere = workplace(tmp_path, deliver_to=tmp_path / "gone too")
+    with pytest.raises(DeliveryError):
+        pipeline.deliver_waiting(elsewhere, contoso(elsewhere), silent)
+    assert [stage.name for stage in place.runs.load(run.run).stages][2:] == ["deliver"] * 2
+
+
 def test_a_destination_that_is_not_there(tmp_path: Path) -> None:
     """A share that cannot be reached leaves the package in ready/, and a retry can help."""
     place = workplace(tmp_path, deliver_to=tmp_path / "gone")

@@ -228,6 +228,32 @@ def test_a_task_that_is_off_or_by_hand_has_no_next_start() -> None:
     assert next_start(from_xml(to_xml(by_hand)), NOW) is None
 
 
+BY_HAND = {
+    "weekly": ("ScheduleByDay>", "ScheduleByWeek>"),
+    "every second day": ("<DaysInterval>1", "<DaysInterval>2"),
+    "several": ("</CalendarTrigger>", "</CalendarTrigger><BootTrigger/>"),
+    "a month": ("<ScheduleByDay>", "<Repetition><Interval>P1M</Interval></Repetition><ScheduleByDay>"),
+}
+
+
+@pytest.mark.parametrize(("old", "new"), BY_HAND.values(), ids=BY_HAND)
+def test_a_task_that_was_planned_by_hand_has_no_reckoned_start(
+    old: str, new: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is a failure by name, not a wrong time; `schedule show` tells it and goes on with the others."""
+    xml = to_xml(planned()).decode("utf-16")
+    assert old in xml
+    runner = Registered(tasks={planned().path: xml.replace(old, new).encode("utf-16")})
+    with pytest.raises(BeaconError):
+        Scheduler(runner, tmp_path).next_start(planned().path, NOW)
+    deliver = deliver_task(program(), SYSTEM, NOW)
+    desk = Desk(None, None, json=False, verbose=False)
+    assert actions.show(desk, Scheduler(runner, tmp_path), [planned(), deliver]) == 0
+    shown = capsys.readouterr()
+    assert re.search(r"run Contoso EU +registered +- *\n.*deliver waiting +not registered", shown.out)
+    assert "run Contoso EU: " in shown.err
+
+
 @pytest.mark.parametrize("answer", ["", "ERROR: no", "<Task", "<a><StartBoundary/></a"])
 def test_an_answer_that_is_no_task(answer: str) -> None:
     """What schtasks says instead of XML is a failure by name."""
@@ -302,6 +328,21 @@ def test_schtasks_is_started_and_its_words_are_kept(tmp_path: Path) -> None:
     assert done.code == 1
     assert r"'\\a b'" in done.said
     assert "no" in done.said
+
+
+def test_what_schtasks_says_while_it_asks_is_no_result(tmp_path: Path) -> None:
+    """It goes to standard error: standard output holds the one JSON value."""
+    if sys.platform == "win32":
+        pytest.skip("a script is no program on Windows")
+    script = tmp_path / "schtasks"
+    script.write_text(f"#!{sys.executable}\nprint('Please enter the password')\n")
+    script.chmod(0o700)
+    program = f"""from pathlib import Path
+from bridge.system import Schtasks
+print(Schtasks(Path({str(script)!r}))([], asks=True).code)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("0\n", "Please enter the password\n")
 
 
 # --- installing ---

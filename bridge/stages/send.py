@@ -16,7 +16,7 @@ from bridge.model import (
     State,
     Talk,
 )
-from bridge.runs.record import Failure, Run
+from bridge.runs.record import Failure, Run, Stage
 from bridge.runs.recorder import Clock, name_run
 from bridge.runs.store import READY, Runs, kept
 from bridge.workplace import Workplace
@@ -64,13 +64,22 @@ def _is_damaged(runs: Runs, run: Run) -> bool:
     return path is not None and run.package is not None and deliver.sha256_of(path) != run.package.sha256
 
 
+def _without_the_same(run: Run, failure: Failure) -> tuple[Stage, ...]:
+    """Return the stages without the last one if it failed with just that: what waits is tried for ever."""
+    last = run.stages[-1] if run.stages else None
+    repeats = (
+        run.error == failure and last is not None and (last.name, last.outcome) == ("deliver", State.FAILED)
+    )
+    return run.stages[:-1] if repeats else run.stages
+
+
 def _note_failure(runs: Runs, run: Run, clock: Clock, error: BridgeError) -> None:
     """Record why a delivery failed; a package that is not what was sealed goes to refused/."""
     name_run(error, run.run)
     with suppress(PackageError), kept():
         now = runs.load(run.run)
-        stages = (*now.stages, clock.end(now.rows, State.FAILED))
-        failed = replace(now, stages=stages, error=Failure.of("deliver", error))
+        failure, ended = Failure.of("deliver", error), clock.end(now.rows, State.FAILED)
+        failed = replace(now, stages=(*_without_the_same(now, failure), ended), error=failure)
         if runs.place(run) == READY and _is_damaged(runs, run):
             runs.refuse(failed, READY, str(error))
         else:

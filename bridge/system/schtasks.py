@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+_STDERR = 2  # the descriptor: standard output is for results
+
 
 @dataclass(frozen=True, slots=True)
 class Done:
@@ -24,10 +26,10 @@ class Schtasks:
     executable: Path
 
     def __call__(self, arguments: Sequence[str], *, asks: bool) -> Done:
-        """Run it to its end; with ``asks`` it has the terminal."""
+        """Run it to its end; with ``asks`` it has the terminal and talks on standard error, as we do."""
         words = [str(self.executable), *arguments]
         if asks:
-            return Done(subprocess.run(words, check=False).returncode)
+            return Done(subprocess.run(words, stdout=_STDERR, check=False).returncode)
         encoding = "oem" if sys.platform == "win32" else "utf-8"
         done = subprocess.run(
             words,
