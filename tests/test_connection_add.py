@@ -137,6 +137,7 @@ WRONG: dict[str, tuple[Change, str]] = {
     "an unknown cloud": (lambda it: it.update(cloud="moon"), "cloud"),
     "no reader": (lambda it: it.pop("reader"), "this key is missing"),
     "a wrong word for SaaS": (lambda it: it.update(saas_management="perhaps"), "expected yes, no, unknown"),
+    "half a character": (lambda it: it.update(deliver_to="\ud800"), r"half a character, '\ud800'"),
     "null": (lambda it: it.update(tenant=None), "holds what TOML does not"),
 }
 
@@ -154,6 +155,15 @@ def test_a_wrong_one_changes_nothing(
     assert "s3cret-word" not in err
     assert "bridge.toml.new" not in err
     assert site.file.read_bytes() == old
+
+
+def test_the_first_connection_makes_the_file(site: Site) -> None:
+    """A settings file that --config names need not be there yet; a wrong connection makes none."""
+    site.file.unlink()
+    assert site.add({**site.wanted, "tenent": "x"}) == 3
+    assert not site.file.exists()
+    assert site.add(site.wanted) == 0
+    assert set(site.settings().connections) == {"Fabrikam 2"}
 
 
 @pytest.mark.parametrize("name", ["contoso eu", "Contoso EU", "_x", "a/b", "a\nb", 'a"b', ""])

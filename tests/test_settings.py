@@ -152,6 +152,8 @@ def test_which_file_counts(chosen: Path | None, environment: dict[str, str], exp
         ('[connections.A]\nreader = "x"\n', "connections.A.tenant: this key is missing."),
         (CONNECTION + 'tenat = "x"\n', '"Contoso EU".tenat: there is no such key. Did you mean'),
         (CONNECTION + "minutes = { stp = 1 }\n", '"Contoso EU".minutes.stp: there is no such key.'),
+        (CONNECTION + "minutes = { run = inf }\n", "minutes.run: expected less than or equal to 5270400."),
+        (CONNECTION + "minutes = { run = nan }\n", "minutes.run: expected"),
         (CONNECTION + "minutes = { step = -1 }\n", "minutes.step: expected greater than or equal to 0."),
         (CONNECTION + 'engine = "perl"\n', "engine: expected 'powershell' or 'native'."),
         (CONNECTION + "parameters = { A = 4 }\n", "parameters.A: expected a text."),

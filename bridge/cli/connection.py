@@ -43,11 +43,11 @@ def connection(desk: Desk, action: str, name: str, file: Path | None) -> int:  #
     from bridge import enrolment
     from bridge.settings import addition
 
-    said = desk.workplace.settings
-    _refuse_taken(said, name)
-    wanted = enrolment.from_file(file) if file else _asked(desk, name)
-    path = said.file or _default_file(desk)
-    addition.add(path, name, wanted.table, wanted.saas_management, partial(_check, desk, name))
+    path = _settings_file(desk)
+    with addition.begun(path):
+        _refuse_taken(desk.workplace.settings, name)
+        wanted = enrolment.from_file(file) if file else _asked(desk, name)
+        addition.add(path, name, wanted.table, wanted.saas_management, partial(_check, desk, name))
     desk.show(
         {"added": name, "file": str(path)},
         lambda: [f"{name} is added to {path}", f'Next: beacon-bridge check "{name}"'],
@@ -64,7 +64,7 @@ def _refuse_taken(said: Settings, name: str) -> None:
         )
 
 
-def _default_file(desk: Desk) -> Path:
+def _settings_file(desk: Desk) -> Path:
     from bridge import system
     from bridge.settings import config_path
 

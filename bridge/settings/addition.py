@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import tomlkit
@@ -27,11 +27,11 @@ def add(
     """
     old = _read(file)
     text, encoding = _decoded(file, old)
-    new = _with_saas_management(file, text, saas_management) + _table(name, table, text)
+    new = _encoded(_with_saas_management(file, text, saas_management) + _table(name, table, text), encoding)
     candidate = file.with_name(f"{file.name}.new")
     try:
         system.make_private_folder(file.parent)
-        system.write_whole(candidate, new.encode(encoding))
+        system.write_whole(candidate, new)
         if file.exists():
             shutil.copymode(file, candidate)
         _checked(file, candidate, check)
@@ -43,6 +43,22 @@ def add(
     finally:
         with suppress(OSError):
             candidate.unlink(missing_ok=True)
+
+
+@contextmanager
+def begun(file: Path) -> Iterator[None]:
+    """Have a settings file there that is still to be made; it goes again unless something was added."""
+    try:
+        file.touch(0o600, exist_ok=False)
+    except OSError:  # it is there, or cannot be: whoever reads it says so
+        yield
+        return
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            if not file.stat().st_size:
+                file.unlink()
 
 
 def _read(file: Path) -> bytes:
@@ -65,6 +81,14 @@ def _decoded(file: Path, content: bytes) -> tuple[str, str]:
     if text.encode(encoding) != content:
         raise SettingsError(f"{file} is no text that can be kept as it is.", hint="Save it as UTF-8.")
     return text, encoding
+
+
+def _encoded(text: str, encoding: str) -> bytes:
+    try:
+        return text.encode(encoding)
+    except UnicodeEncodeError as error:
+        half = ascii(text[error.start : error.end])
+        raise SettingsError(f"The connection holds half a character, {half}.", hint="Correct it.") from None
 
 
 def _with_saas_management(file: Path, text: str, said: str | None) -> str:

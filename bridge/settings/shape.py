@@ -183,12 +183,15 @@ class SignInTable(Table):
         return self
 
 
+Minutes = Annotated[float, Field(ge=0, le=10 * 366 * 24 * 60)]  # ten years; what is without limit is 0
+
+
 class MinutesTable(Table):
     """``minutes = { step = 120, run = 600, silence = 30 }``."""
 
-    step: Annotated[float, Field(ge=0)] = 120
-    run: Annotated[float, Field(ge=0)] = 600
-    silence: Annotated[float, Field(ge=0)] = 30
+    step: Minutes = 120
+    run: Minutes = 600
+    silence: Minutes = 30
 
 
 class ConnectionTable(Table):
