@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -170,45 +171,49 @@ def test_what_every_object_answers_to_is_no_property(tmp_path: Path, row: str, n
 # --- values ---
 
 
-@pytest.mark.parametrize(
-    ("expression", "text"),
-    [
-        ("$true", "true"),
-        ("$false", "false"),
-        ("[int]-5", "-5"),
-        ("[long]9007199254740993", "9007199254740993"),
-        ("[uint64]18446744073709551615", "18446744073709551615"),
-        ("[decimal]::Parse('1.50', [Globalization.CultureInfo]::InvariantCulture)", "1.50"),
-        ("[double]1.5", "1.5"),
-        ("[double]0.1", "0.1"),
-        ("[single]0.5", "0.5"),
-        ("[guid]'6F9619FF-8B86-D011-B42D-00CF4FC964FF'", "6f9619ff-8b86-d011-b42d-00cf4fc964ff"),
-        ("[timespan]'1.02:03:04.5'", "1.02:03:04.5000000"),
-        ("[System.DayOfWeek]::Friday", "Friday"),
-        ("[uri]'https://a.example/%C3%A4?b=c'", "https://a.example/%C3%A4?b=c"),
-        ("[version]'1.2.3.4'", "1.2.3.4"),
-        ("[char]'x'", "x"),
-        ("[DBNull]::Value", None),
-        ("(Get-Item /).Name.Insert(0, 'x')", "x/"),
-    ],
-)
-def test_canonical_text_of_simple_values(tmp_path: Path, expression: str, text: str | None) -> None:
+VALUES_AND_TEXTS: list[tuple[str, str | None]] = [
+    ("$true", "true"),
+    ("$false", "false"),
+    ("[int]-5", "-5"),
+    ("[long]9007199254740993", "9007199254740993"),
+    ("[uint64]18446744073709551615", "18446744073709551615"),
+    ("[decimal]::Parse('1.50', [Globalization.CultureInfo]::InvariantCulture)", "1.50"),
+    ("[double]1.5", "1.5"),
+    ("[double]0.1", "0.1"),
+    ("[single]0.5", "0.5"),
+    ("[guid]'6F9619FF-8B86-D011-B42D-00CF4FC964FF'", "6f9619ff-8b86-d011-b42d-00cf4fc964ff"),
+    ("[timespan]'1.02:03:04.5'", "1.02:03:04.5000000"),
+    ("[System.DayOfWeek]::Friday", "Friday"),
+    ("[uri]'https://a.example/%C3%A4?b=c'", "https://a.example/%C3%A4?b=c"),
+    ("[version]'1.2.3.4'", "1.2.3.4"),
+    ("[char]'x'", "x"),
+    ("[DBNull]::Value", None),
+    ("(Get-Item /).Name.Insert(0, 'x')", "x/"),
+]
+MOMENTS_AND_TEXTS: list[tuple[str, str | None]] = [
+    ("[datetime]::new(2026, 3, 29, 2, 30, 15, [DateTimeKind]::Utc)", "2026-03-29T02:30:15Z"),
+    ("[datetime]::new(2026, 3, 29, 2, 30, 15, 120, [DateTimeKind]::Utc)", "2026-03-29T02:30:15.12Z"),
+    ("[datetime]::new(2026, 3, 29, 2, 30, 15)", "2026-03-29T02:30:15"),
+    ("[datetimeoffset]::new(2026, 3, 29, 2, 30, 15, [timespan]'02:00')", "2026-03-29T02:30:15+02:00"),
+]
+
+
+def texts_of(folder: Path, cases: Sequence[tuple[str, str | None]]) -> list[tuple[str, str | None]]:
+    """Return each case's expression with its cell text; all are emitted as one row."""
+    names = [f"A{number}" for number in range(len(cases))]
+    cells = "; ".join(f"{name} = {one}" for name, (one, _) in zip(names, cases, strict=True))
+    row = Reading(folder, f"New-Object PSObject -Property @{{ {cells} }}", names).rows()[0]
+    return [(expression, row[name]) for name, (expression, _) in zip(names, cases, strict=True)]
+
+
+def test_canonical_text_of_simple_values(tmp_path: Path) -> None:
     """Each type has one text, the same in every culture and version."""
-    assert one_cell(tmp_path, expression) == text
+    assert texts_of(tmp_path, VALUES_AND_TEXTS) == VALUES_AND_TEXTS
 
 
-@pytest.mark.parametrize(
-    ("expression", "text"),
-    [
-        ("[datetime]::new(2026, 3, 29, 2, 30, 15, [DateTimeKind]::Utc)", "2026-03-29T02:30:15Z"),
-        ("[datetime]::new(2026, 3, 29, 2, 30, 15, 120, [DateTimeKind]::Utc)", "2026-03-29T02:30:15.12Z"),
-        ("[datetime]::new(2026, 3, 29, 2, 30, 15)", "2026-03-29T02:30:15"),
-        ("[datetimeoffset]::new(2026, 3, 29, 2, 30, 15, [timespan]'02:00')", "2026-03-29T02:30:15+02:00"),
-    ],
-)
-def test_moments_keep_their_zone_and_their_fraction(tmp_path: Path, expression: str, text: str) -> None:
+def test_moments_keep_their_zone_and_their_fraction(tmp_path: Path) -> None:
     """UTC ends in Z, unspecified in nothing, an offset stays; no trailing zeros."""
-    assert one_cell(tmp_path, expression) == text
+    assert texts_of(tmp_path, MOMENTS_AND_TEXTS) == MOMENTS_AND_TEXTS
 
 
 def test_a_local_moment_carries_its_offset(tmp_path: Path) -> None:
