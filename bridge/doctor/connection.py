@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from bridge import deliver, system
 from bridge.doctor import network, rivals, saas, scripts
-from bridge.doctor.findings import Finding, FindTester
+from bridge.doctor.findings import FindTester
 from bridge.doctor.windows import Facts
 from bridge.errors import BridgeError, DeliveryError, ReaderError, SignInError
 from bridge.expiry import Expiry
-from bridge.model import Connection, Job, Owner, Reader, Tested
+from bridge.model import Connection, Finding, Job, Owner, Reader, Tested
 from bridge.workplace import Workplace
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def _sign_in(source: Source, remarks: list[str], tenants: set[str]) -> Iterator[
     failed = False
     for proof in prove(source, remarks):
         failed = failed or (proof.topic == "sign-in" and proof.level == "fail")
-        yield Finding(proof.topic, proof.level, proof.text, proof.fix, proof.exit_code)
+        yield proof
     if not failed:
         grant = source.grant()
         tenants.update(name for name in (grant.tenant, grant.authority, *source.entra.names) if name)

@@ -1,35 +1,11 @@
-"""What a check says: one finding a prerequisite, with its fix."""
+"""What a check's findings come to, and whom it asks."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Literal, Protocol
+from dataclasses import asdict
+from typing import Protocol
 
-from bridge.errors import BridgeError
-from bridge.model import EngineFacts, Job, Tested
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One prerequisite: its topic, how it stands, what was found, how to mend it."""
-
-    topic: str
-    level: Literal["ok", "info", "warn", "fail"]
-    text: str
-    fix: str = ""
-    exit_code: int = 0
-
-    @classmethod
-    def of(cls, topic: str, error: BridgeError) -> Finding:
-        """Return the finding that an error is."""
-        return cls(topic, "fail", str(error), error.hint, error.exit_code)
-
-    @property
-    def line(self) -> str:
-        """The finding on one line."""
-        fix = f". Fix: {self.fix}" if self.fix else ""
-        text = " ".join(self.text.split()).rstrip(".")
-        return f"{self.level:<4}  {self.topic}: {text}{fix}"
+from bridge.model import EngineFacts, Finding, Job, Tested
 
 
 def as_json(finding: Finding) -> dict[str, object]:

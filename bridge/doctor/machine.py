@@ -11,10 +11,10 @@ from pathlib import Path
 from bridge import beacon, system
 from bridge.beacon import Beacon
 from bridge.doctor import powershell, saas, windows
-from bridge.doctor.findings import Finding, FindTester
+from bridge.doctor.findings import FindTester
 from bridge.doctor.windows import Facts
 from bridge.errors import BeaconError
-from bridge.model import Owner
+from bridge.model import Finding, Owner
 from bridge.readers import folder
 from bridge.system import Rights
 from bridge.workplace import Workplace

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from bridge.doctor.findings import Finding
 from bridge.doctor.windows import Facts
-from bridge.model import Web
+from bridge.model import Finding, Web
 
 
 def proxy(web: Web, facts: Facts) -> Finding:

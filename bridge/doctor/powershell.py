@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bridge.doctor.findings import Finding, FindTester
+from bridge.doctor.findings import FindTester
 from bridge.errors import BeaconError, BridgeError
-from bridge.model import EngineFacts
+from bridge.model import EngineFacts, Finding
 
 LEAST_POWERSHELL = (5, 1)  # docs.flexera.com/fnms/EN/InvAdapConn/adapters/Office365/concepts/M365Prereqs.html
 

@@ -9,9 +9,8 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from bridge.beacon import Beacon
-from bridge.doctor.findings import Finding
 from bridge.errors import BeaconError
-from bridge.model import Connection
+from bridge.model import Connection, Finding
 
 FILES = (
     "config.xml",

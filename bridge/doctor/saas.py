@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bridge.doctor.findings import Finding
+from bridge.model import Finding
 from bridge.settings import Settings
 
 RETIRED = (

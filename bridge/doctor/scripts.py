@@ -8,10 +8,9 @@ from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 
-from bridge.doctor.findings import Finding
 from bridge.doctor.windows import Facts
 from bridge.errors import BeaconError
-from bridge.model import Reader
+from bridge.model import Finding, Reader
 
 _INTERNET = 3  # URLZONE_INTERNET; RemoteSigned refuses an unsigned script of this zone and above
 _NAME = r"""['"]?([A-Za-z][\w.-]*)"""

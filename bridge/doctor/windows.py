@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bridge.doctor.findings import Finding
 from bridge.errors import BeaconError
+from bridge.model import Finding
 from bridge.system import NoRegistry, Registry
 
 # Both as the 32-bit PowerShell sees them, and the releases of learn.microsoft.com/dotnet/framework/install/

@@ -23,6 +23,7 @@ from bridge.model.connection import (
     SignIn,
     Web,
 )
+from bridge.model.finding import Finding
 from bridge.model.packages import Manifest, Package, Receipt, TableLine
 from bridge.model.reader import (
     EXECUTE_ON_TARGET,
@@ -48,6 +49,7 @@ __all__ = [
     "Connection",
     "Engine",
     "EngineFacts",
+    "Finding",
     "Function",
     "Gap",
     "Granted",
