@@ -176,7 +176,12 @@ CASES: dict[str, tuple[str, Faults, str]] = {
     "no value": ("User", _answer(200, '{"@odata.context": "x"}'), "without a list of values"),
     "an array": ("User", _answer(200, "[]"), "without a list of values"),
     "nothing": ("User", _answer(200, ""), "without a list of values|no JSON"),
-    "no JSON": ("User", _answer(200, "<html>"), "no JSON"),
+    "no JSON": ("User", _answer(200, "<html>"), "no JSON$"),
+    "no states": (
+        "Assignment",
+        _answer(200, '{"value": [{"id": "x", "licenseAssignmentStates": null}]}'),
+        "whose licenseAssignmentStates are no list",
+    ),
     "missing": ("Subscription", _answer(200, '{"value": [{"skuId": "x"}]}'), "skuPartNumber"),
     "null item": ("User", _answer(200, '{"value": [null]}'), "an item that is null"),
     "an hour": ("User", _answer(429, "", **{"Retry-After": "3600"}), "gave up after 1 attempts"),
