@@ -20,7 +20,7 @@ FLOORS = (
     ("sqltypes",),
     ("capture",),
     ("beacon", "settings", "secrets", "readers", "web"),
-    ("collect", "convert", "package", "runs", "deliver", "schedule", "signin"),
+    ("collect", "convert", "package", "runs", "deliver", "schedule", "signin", "tables", "complete"),
     (
         "workplace",
         "stages",
@@ -32,6 +32,8 @@ FLOORS = (
         "status",
         "enrolment",
         "migrate",
+        "position",
+        "difference",
     ),
     ("show",),
     ("assembly",),

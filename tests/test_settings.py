@@ -297,3 +297,20 @@ def test_a_secrets_file_counts_from_the_settings_file(tmp_path: Path) -> None:
     assert found.sign_in
     assert found.sign_in.certificate == SecretReference("file", str(Path("/etc/app.pfx").absolute()))
     assert found.sign_in.passphrase == SecretReference("keyring", "app")
+
+
+@pytest.mark.parametrize("line", ["count_slack = 1.5", "max_drop = -0.1"])
+def test_a_share_lies_between_nothing_and_all(line: str, tmp_path: Path) -> None:
+    """What is a share of the rows is a number from 0 to 1, and the key that is not is named."""
+    with pytest.raises(SettingsError, match=line.partition(" ")[0]):
+        load(tmp_path, CONNECTION + line)
+
+
+def test_how_far_numbers_may_move_can_be_said(tmp_path: Path) -> None:
+    """Slack, drop and the days of captures are taken from the file; each has a default."""
+    said = load(tmp_path, f"[bridge]\nkeep_captures = 7\n{CONNECTION}count_slack = 0.01\nmax_drop = 0.9\n")
+    connection = said.connection("Contoso EU")
+    assert (said.keep_captures, connection.count_slack, connection.max_drop) == (7, 0.01, 0.9)
+    usual = load(tmp_path, CONNECTION)
+    connection = usual.connection("Contoso EU")
+    assert (usual.keep_captures, connection.count_slack, connection.max_drop) == (35, 0.005, 0.5)

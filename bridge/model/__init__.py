@@ -24,7 +24,7 @@ from bridge.model.connection import (
     Web,
 )
 from bridge.model.finding import Finding
-from bridge.model.packages import Manifest, Package, Receipt, TableLine
+from bridge.model.packages import Check, Manifest, Package, Receipt, TableLine
 from bridge.model.reader import (
     EXECUTE_ON_TARGET,
     SOURCE_TO_TARGET,
@@ -43,6 +43,7 @@ __all__ = [
     "SOURCE_TO_TARGET",
     "Bits",
     "Capture",
+    "Check",
     "Cloud",
     "Collected",
     "Column",

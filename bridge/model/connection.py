@@ -97,7 +97,11 @@ class Web:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """One tenant, read by one reader folder, as bridge.toml describes it."""
+    """One tenant, read by one reader folder, as bridge.toml describes it.
+
+    ``count_slack`` is the share by which the users read may differ from what Graph counts, ``max_drop`` the
+    share of a step's rows that may be fewer than last time; both from 0 to 1.
+    """
 
     name: str
     reader: str
@@ -111,4 +115,6 @@ class Connection:
     tolerate_errors: tuple[str, ...] = ()
     skip_patterns: tuple[str, ...] = ()
     too_long: Literal["refuse", "cut"] = "refuse"
+    count_slack: float = 0.005
+    max_drop: float = 0.5
     minutes: Minutes = Minutes()

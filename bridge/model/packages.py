@@ -13,6 +13,19 @@ from bridge.model.words import Origin, Owner, State
 
 
 @dataclass(frozen=True, slots=True)
+class Check:
+    """One comparison made before a package is sealed; ``text`` tells both numbers.
+
+    ``noted`` is a difference that is no reason to doubt, ``warned`` one to look at; ``refused`` kept the
+    package from being made.
+    """
+
+    name: str
+    level: Literal["ok", "noted", "warned", "refused"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class TableLine:
     """One data entry of a package, as its manifest lists it."""
 

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from bridge.errors import BridgeError, PackageError, ReaderOutputError
 from bridge.model import (
+    Check,
     Connection,
     EngineFacts,
     Gap,
@@ -162,6 +163,8 @@ class Run:
     receipts: tuple[Receipt, ...] = ()
     refused: str | None = None  # why the package lies in refused/
     error: Failure | None = None
+    permissions: tuple[str, ...] | None = None  # that the token named; None: it does not say, or was given
+    checks: tuple[Check, ...] = ()  # what was compared before the package was sealed
     strict: bool = False  # whether a package with gaps waits until somebody names it
 
     @property
@@ -241,6 +244,8 @@ def shown(connection: Connection) -> dict[str, object]:
         "tolerate_errors": list(connection.tolerate_errors),
         "skip_patterns": list(connection.skip_patterns),
         "too_long": connection.too_long,
+        "count_slack": connection.count_slack,
+        "max_drop": connection.max_drop,
         "minutes": {
             "step": connection.minutes.step,
             "run": connection.minutes.run,

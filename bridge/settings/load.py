@@ -42,6 +42,7 @@ class Settings:
     warnings: tuple[str, ...]
     web: Web
     environment: Mapping[str, str] = field(repr=False)
+    keep_captures: int = 35  # days; 0: for ever
 
     def connection(self, name: str) -> Connection:
         """Return the connection of that name; SettingsError names the nearest one."""
@@ -122,6 +123,7 @@ def _settings(path: Path | None, file: File, environment: Mapping[str, str], def
         warnings=tenants.warnings(connections),
         web=_web(path, file),
         environment=environment,
+        keep_captures=file.bridge.keep_captures,
     )
 
 
@@ -144,6 +146,8 @@ def _connection(file: Path | None, name: str, table: ConnectionTable) -> Connect
         tolerate_errors=tuple(table.tolerate_errors),
         skip_patterns=tuple(table.skip_patterns),
         too_long=table.too_long,
+        count_slack=table.count_slack,
+        max_drop=table.max_drop,
         minutes=Minutes(table.minutes.step, table.minutes.run, table.minutes.silence),
     )
 

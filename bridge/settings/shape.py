@@ -95,6 +95,7 @@ class BridgeTable(Table):
     """``[bridge]``."""
 
     state: Text | None = None
+    keep_captures: Annotated[int, Field(ge=0, le=3660)] = 35
 
 
 class HttpTable(Table):
@@ -186,6 +187,9 @@ class SignInTable(Table):
 Minutes = Annotated[float, Field(ge=0, le=10 * 366 * 24 * 60)]  # ten years; what is without limit is 0
 
 
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
 class MinutesTable(Table):
     """``minutes = { step = 120, run = 600, silence = 30 }``."""
 
@@ -208,6 +212,8 @@ class ConnectionTable(Table):
     tolerate_errors: list[Text] = []
     skip_patterns: list[Pattern] = list(SKIP_PATTERNS)
     too_long: Literal["refuse", "cut"] = "refuse"
+    count_slack: Share = 0.005
+    max_drop: Share = 0.5
     minutes: MinutesTable = MinutesTable()
 
 

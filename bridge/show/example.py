@@ -12,6 +12,7 @@ saas_management = "unknown"              # yes | no | unknown: is Flexera SaaS M
 
 [bridge]
 # state = 'D:\beacon-bridge'             # runs, logs; unset: C:\ProgramData\beacon-bridge
+# keep_captures = 35                     # days that captures are kept; 0: for ever
 
 [http]                                   # how the network is reached; all of it is optional
 # proxy = "http://proxy.example:8080"    # or system (as the account has it), or none
@@ -31,6 +32,8 @@ optional = []                            # gap names that may occur without fail
 tolerate_errors = []                     # FullyQualifiedErrorId of errors that are known and harmless
 skip_patterns = ['(?i)\bskip(ped|ping)?\b', '(?i)not found']   # verbose lines that mean "left out"
 too_long = "refuse"                      # refuse | cut: a text longer than its column
+# count_slack = 0.005                    # how far the users read may differ from Graph's count: 0.5 %
+# max_drop = 0.5                         # a step that lost more than half its rows makes no package
 
 [connections."Contoso EU".signin]        # docs/register-app.md has both ways
 flow = "secret"                          # secret | certificate | refresh
