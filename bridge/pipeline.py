@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from bridge import deliver, stages
+from bridge import deliver, stages, system
 from bridge.errors import PackageError
 from bridge.model import Connection, Origin, Package, Say, Talk
 from bridge.package.draft import sources, too_long
 from bridge.package.verify import compare, verify
 from bridge.runs.record import Run
+from bridge.runs.retention import remove_captures
 from bridge.workplace import Workplace
 
 
@@ -25,9 +26,10 @@ def run(
     with workplace.runs.lock(connection.name, "run"):
         current = _collect(workplace, connection, say, strict=strict)
         current = stages.convert(workplace.runs, current, say)
-        if connection.deliver_to is None or current.is_held:
-            return current
-        return _deliver(workplace, current, connection, say, anyway=anyway)
+        if connection.deliver_to is not None and not current.is_held:
+            current = _deliver(workplace, current, connection, say, anyway=anyway)
+        remove_captures(workplace.runs, connection.name, workplace.settings.keep_captures, system.now())
+        return current
 
 
 def collect(workplace: Workplace, connection: Connection, say: Say) -> Run:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from bridge import deliver
 from bridge.model import Origin, State
 from bridge.package.layout import BRIDGE_1
+from bridge.runs.captures import are_removed
 from bridge.runs.record import Run
 from bridge.runs.store import DELIVERED, READY, REFUSED, Runs
 from bridge.show.screen import local
@@ -29,6 +30,8 @@ def tell(run: Run, runs: Runs) -> Iterator[str]:
         yield f"  gap {gap.name}, {gap.count} times: {gap.text}"
     if run.reader.changed:
         yield f"  files of the reader folder changed during the run: {', '.join(run.reader.changed)}"
+    if are_removed(runs, run):
+        yield "  captures removed, as [bridge] keep_captures says"
     yield from _package(run, runs)
     if run.error:
         yield f"  failed in {run.error.stage}: {run.error.name}: {run.error.sentence}"
@@ -83,7 +86,7 @@ def next_command(run: Run, runs: Runs) -> str:
         more = " --accept-by-hand" if run.origin is Origin.BY_HAND else ""
         more += ' --again --reason "WHY"' if deliver.is_lost(run) else ""
         return f"beacon-bridge deliver {run.run}{more}"
-    if _can_convert(run, place):
+    if _can_convert(run, place) and not are_removed(runs, run):
         return f"beacon-bridge convert {run.run}"
     if run.origin is Origin.BY_HAND:
         return f'beacon-bridge convert --reader "{run.reader.name}" STEP=FILE...'

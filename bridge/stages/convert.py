@@ -6,11 +6,9 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from bridge import deliver
 from bridge.errors import (
     BridgeError,
     PackageError,
-    ReaderOutputError,
 )
 from bridge.model import (
     Manifest,
@@ -20,6 +18,7 @@ from bridge.model import (
 from bridge.package.draft import draft, sources, too_long
 from bridge.package.verify import verify
 from bridge.package.write import write
+from bridge.runs.captures import refuse_removed, untouched
 from bridge.runs.record import PackageLine, Run
 from bridge.runs.recorder import recorded
 from bridge.runs.store import BUILDING, DELIVERED, READY, Runs
@@ -28,8 +27,10 @@ from bridge.runs.store import BUILDING, DELIVERED, READY, Runs
 def convert(runs: Runs, run: Run, say: Say) -> Run:
     """Turn the captures into a verified package in ready/; one that does not verify goes to refused/."""
     _refuse_uncollected(run)
+    refuse_removed(runs, run)
     with recorded(runs, run, "convert", say) as stage:
-        _refuse_touched(runs, run)
+        for line in run.steps:
+            untouched(runs, run, line)
         rows = sum(line.rows or 0 for line in run.steps)
         stage.say(Talk("stage", f"convert: {len(run.steps)} steps, {rows:,} rows"))
         path = runs.path(run.run) / BUILDING / f"{run.run}.zip"
@@ -66,15 +67,6 @@ def _write(path: Path, runs: Runs, run: Run) -> Manifest:
         with suppress(OSError):
             path.unlink(missing_ok=True)
         raise
-
-
-def _refuse_touched(runs: Runs, run: Run) -> None:
-    for line in run.steps:
-        if line.capture and deliver.sha256_of(runs.path(run.run) / line.capture) != line.capture_sha256:
-            raise ReaderOutputError(
-                f"{line.capture} is not what was collected: its SHA-256 has changed.",
-                hint=f'Collect again: beacon-bridge run "{run.connection}"',
-            )
 
 
 def _with_rows(run: Run, manifest: Manifest) -> Run:
