@@ -21,12 +21,16 @@ from tools.tenant.gate import NEEDS
 
 __all__ = ["_own_network", "cloud", "running"]  # fixtures of this module
 
+SMALL = replace(  # the app has what every run needs, and no more
+    DAEMON, roles=frozenset({"LicenseAssignment.Read.All", "Organization.Read.All", "User.Read.All"})
+)
 SECRET_FLOW = signin_table(DAEMON, "secret", secret="env:SECRET")  # noqa: S106  # a reference
 
 
 @pytest.fixture
 def site(cloud: Cloud, tmp_path: Path) -> Site:
     """Return a site whose connection signs in with a secret."""
+    cloud.replace_app(SMALL)
     site = Site(cloud, tmp_path)
     site.write(SECRET_FLOW)
     return site
@@ -172,6 +176,7 @@ def test_the_permissions_are_what_the_calls_need() -> None:
 
 def test_a_proof(cloud: Cloud, tmp_path: Path) -> None:
     """A check proves the sign-in and the clock, and has a line for each permission."""
+    cloud.replace_app(SMALL)
     desk = Desk(cloud, tmp_path)
     found = list(prove(desk.source(BY_SECRET), desk.told))
     assert [(one.topic, one.level) for one in found] == [

@@ -129,7 +129,7 @@ def test_top_has_bounds(service: Service, top: str, status: int) -> None:
 @pytest.mark.parametrize("option", ["$top=5", "$filter=x eq 1", "$skiptoken=abc"])
 def test_subscribed_skus_take_select_only(service: Service, option: str) -> None:
     """subscribedSkus knows no paging and no filter."""
-    assert len(get(service, "/subscribedSkus?$select=skuId").json()["value"]) == 8
+    assert len(get(service, "/subscribedSkus?$select=skuId").json()["value"]) == 9
     assert get(service, f"/subscribedSkus?{option}").status_code == 400
 
 

@@ -5,9 +5,12 @@ from tools.tenant.certificates import AppCertificate, new_certificate
 from tools.tenant.cloud import Cloud, serve_cloud
 from tools.tenant.data import Tenant
 from tools.tenant.directory import App, User
-from tools.tenant.service import Faults, Service, serve
+from tools.tenant.faults import Faults
+from tools.tenant.scenarios import SCENARIOS, scenario
+from tools.tenant.service import Service, serve
 
 __all__ = [
+    "SCENARIOS",
     "Answer",
     "App",
     "AppCertificate",
@@ -17,6 +20,7 @@ __all__ = [
     "Tenant",
     "User",
     "new_certificate",
+    "scenario",
     "serve",
     "serve_cloud",
 ]

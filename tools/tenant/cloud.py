@@ -8,24 +8,26 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from tools.tenant.answers import HANG_UP, Answer
-from tools.tenant.data import Item, Tenant
+from tools.tenant.data import Tenant
 from tools.tenant.directory import App, Directory, Grant, User
 from tools.tenant.entra import DEVICE_HOST, Entra, Question
+from tools.tenant.faults import Faults
 from tools.tenant.gate import Gate, check_permission
+from tools.tenant.graph import Graph, Place, graph_error
 from tools.tenant.hosts import SIGN_IN_HOSTS
 from tools.tenant.pages import Refused
 from tools.tenant.proxy import Proxy, Request
-from tools.tenant.service import Faults, Graph, graph_error
 from tools.tenant.switches import Trouble, parse
 from tools.tenant.tokens import Mint
 
 GRAPH_HOSTS = {urlsplit(root).netloc: root for roots in SIGN_IN_HOSTS.values() for root in roots}
+REPORTS_HOST, REPORTS_ROOT = "reports.office.com", "https://graph.microsoft.com"  # no other cloud has them
 _HTML = "<!DOCTYPE html><html><head><title>{0}</title></head><body><h1>{0}</h1></body></html>"
 
 
@@ -62,7 +64,7 @@ class Cloud:
         self._faults = graph
         self._graphs: dict[tuple[str, str], Graph] = {}
         self._proxy = Proxy(
-            {*SIGN_IN_HOSTS, *GRAPH_HOSTS, DEVICE_HOST},
+            {*SIGN_IN_HOSTS, *GRAPH_HOSTS, DEVICE_HOST, REPORTS_HOST},
             self,
             wants_password=lambda: self._switches.proxy_auth,
             self_signed=lambda: self._switches.self_signed,
@@ -152,12 +154,16 @@ class Cloud:
 
     def answer(self, request: Request) -> tuple[Answer, float]:
         """Return the answer to one request, and how long to wait before it."""
-        path, _, query = request.target.partition("?")
+        path, _, query = request.asked.target.partition("?")
         path = unquote(path)
         fields = dict(parse_qsl(request.body if request.method == "POST" else query, keep_blank_values=True))
         target = "graph" if request.host in GRAPH_HOSTS else self._entra.target(path)
+        if request.host == REPORTS_HOST:
+            target = "files"
         answer, pause = self._troubled(request.host, target)
-        if answer is None and target == "graph":
+        if answer is None and request.host == REPORTS_HOST:
+            answer = self._file(request)
+        elif answer is None and target == "graph":
             answer = self._graph_answer(request)
         elif answer is None:
             answer = self._entra.answer(Question(request.host, request.method, path, fields))
@@ -215,12 +221,18 @@ class Cloud:
             return graph_error(Refused(405, "Request_BadRequest", "Only GET is known here."))
         gate = Gate(self._mint, GRAPH_HOSTS[request.host], self.now)
         try:
-            tenant = gate.claims(request.authorization)["tid"]
+            tenant = gate.claims(request.asked.authorization)["tid"]
         except Refused as refused:
             return graph_error(refused)
-        graph = self._graph(tenant, GRAPH_HOSTS[request.host])
-        answer = graph.answer(request.target, request.authorization)
-        return Answer(answer.status, answer.body, {"Content-Type": graph.content_type, **answer.headers})
+        return self._graph(tenant, GRAPH_HOSTS[request.host]).answer(request.asked)
+
+    def _file(self, request: Request) -> Answer:
+        """Return a report file; its address names the tenant and ends in what is secret."""
+        tenant, _, secret = request.asked.target.removeprefix("/data/").partition("/")
+        graph = self._graphs.get((tenant, REPORTS_ROOT))
+        if graph is None:
+            return Answer(404)
+        return graph.downloads.answer(secret, request.asked.authorization)
 
     def _graph(self, tenant: str, root: str) -> Graph:
         with self._lock:
@@ -234,11 +246,13 @@ class Cloud:
         def admit(path: str, authorization: str) -> None:
             check_permission(gate.claims(authorization), path)
 
-        singles = {"/v1.0/admin/reportSettings": self._report_settings}
-        return Graph(self._directory.tenants[tenant], self._faults, root, admit, singles)
+        def current() -> Tenant:
+            found = self._directory.tenants[tenant]
+            concealed = found.oddities | {"concealed"}
+            return replace(found, oddities=concealed) if self._switches.concealed else found
 
-    def _report_settings(self) -> Item:
-        return {"displayConcealedNames": self._switches.concealed}
+        files = f"https://{REPORTS_HOST}/data/{tenant}/" if root == REPORTS_ROOT else ""
+        return Graph(current, self._faults, Place(root, files, admit, now=self.now))
 
 
 @contextmanager

@@ -12,10 +12,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from tools.tenant.data import Tenant
+from tools.tenant.faults import ROLES
 from tools.tenant.hosts import SIGN_IN_HOSTS
 from tools.tenant.refusals import Denied
 
-READER_ROLES = frozenset({"LicenseAssignment.Read.All", "Organization.Read.All", "User.Read.All"})
+READER_ROLES = ROLES
 NATIVE_CLIENTS = tuple(f"https://{host}/common/oauth2/nativeclient" for host in SIGN_IN_HOSTS)
 ANY_TENANT = ("common", "organizations")
 

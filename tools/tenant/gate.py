@@ -14,8 +14,12 @@ NEEDS: Mapping[str, frozenset[str]] = {
     "/v1.0/subscribedSkus": _ORGANIZATION | {"LicenseAssignment.Read.All", "LicenseAssignment.ReadWrite.All"},
     "/v1.0/users": _DIRECTORY | {"User.Read.All", "User.ReadWrite.All"},
     "/v1.0/organization": _ORGANIZATION | {"User.Read", "User.Read.All"},
+    "/v1.0/directory/subscriptions": _ORGANIZATION,
+    "/v1.0/users/$count": _DIRECTORY | {"User.Read.All", "User.ReadWrite.All"},
     "/v1.0/admin/reportSettings": frozenset({"ReportSettings.Read.All", "ReportSettings.ReadWrite.All"}),
 }
+
+_SIGN_INS, _REPORTS = frozenset({"AuditLog.Read.All"}), frozenset({"Reports.Read.All"})
 
 
 class Gate:
@@ -46,8 +50,12 @@ class Gate:
 
 
 def check_permission(claims: Claims, path: str) -> None:
-    """Raise Refused unless the token holds a permission that is enough for the call."""
+    """Raise Refused unless the token holds a permission for a call, or for the property signInActivity."""
     needed = NEEDS.get(path)
+    if path == "signInActivity":
+        needed = _SIGN_INS
+    elif path.startswith(("/v1.0/reports/", "/beta/reports/")):
+        needed = _REPORTS
     held = {*claims.get("roles", ()), *claims.get("scp", "").split()}
     if needed is not None and not held & needed:
         message = "Insufficient privileges to complete the operation."

@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import hmac
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote
 
-from tools.tenant.data import Item
+from tools.tenant.faults import NO_FAULTS, Faults
+from tools.tenant.skus import Item
 
-DEFAULT_TOP, MOST_TOP = 100, 999
+DEFAULT_TOP, MOST_TOP, MOST_SIGN_INS = 100, 999, 500
 USER_DEFAULTS = (
     "businessPhones",
     "displayName",
@@ -38,48 +39,80 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """Something that can be listed: ``item`` returns the item of an index below ``count``.
+    """Something that can be listed.
 
-    ``top`` is whether $top and paging are known there; ``defaults`` is what comes without $select.
+    ``listed`` returns the indexes that a list with these properties shows, ``item`` the item of an index with
+    them. ``top`` is whether $top and paging are known there; ``defaults`` is what comes without $select.
     """
 
     name: str
     kind: str
-    count: int
-    item: Callable[[int], Item]
+    listed: Callable[[Sequence[str]], Sequence[int]]
+    item: Callable[[int, Sequence[str]], Item]
     known: frozenset[str]
     defaults: Sequence[str]
     top: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """A part of a collection: its items, the selected properties, and the link's rest if more follows."""
+class Query:
+    """A query as Graph understands it.
 
-    items: Iterable[Item]
-    selected: str
+    ``text`` is what it says without its skip token, ``link`` the same as it was written; the page is
+    ``number`` from 1, and begins at ``start``. ``context`` is what the answer says of the properties.
+    """
+
+    text: str
+    link: str
+    names: Sequence[str]
+    context: str
+    top: int
+    start: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of a collection: its items, and the link's rest if more follows."""
+
+    items: Iterator[Item]
     next_query: str | None
 
 
-def page(collection: Collection, query: str, key: bytes, empty_every: int = 0) -> Page:
-    """Return the page that a raw query string asks for, or raise Refused.
-
-    Every ``empty_every``-th page is empty and has a next link, which Graph may do at any time.
-    """
-    first, _, rest = unquote(query).partition(_TOKEN)
-    start, number = _open(rest, first, key) if rest else (0, 1)
-    options = _options(collection, first)
+def read(collection: Collection, query: str, key: bytes, cap: int = 0) -> Query:
+    """Return what a raw query string asks for, with at most ``cap`` items on a page; or raise Refused."""
+    text, _, rest = unquote(query).partition(_TOKEN)
+    start, number = _open(rest, text, key) if rest else (0, 1)
+    options = _options(collection, text)
     names = _selected(collection, options)
-    top = _top(options) if collection.top else collection.count
-    empty = bool(empty_every) and number % empty_every == 0
-    end = start if empty else min(start + top, collection.count)
-    items = ({name: item[name] for name in names} for item in map(collection.item, range(start, end)))
-    more = end < collection.count
-    link = f"{query.partition(_TOKEN)[0]}{_TOKEN}{_seal(end, number + 1, first, key)}" if more else None
-    return Page(items, f"({','.join(names)})" if "$select" in options else "", link)
+    top = min(_top(options, names), cap or MOST_TOP) if collection.top else 0
+    context = f"({','.join(names)})" if "$select" in options else ""
+    return Query(text, query.partition(_TOKEN)[0], names, context, top, start, number)
 
 
-def _options(collection: Collection, query: str) -> dict[str, str]:
+def page(collection: Collection, query: Query, key: bytes, faults: Faults = NO_FAULTS) -> Page:
+    """Return the page that a query asks for."""
+    indexes = collection.listed(query.names)
+    top = query.top or len(indexes)
+    empty = bool(faults.empty_every) and query.number % faults.empty_every == 0
+    end = query.start if empty else min(query.start + top, len(indexes))
+    first = max(0, query.start - faults.repeat) if query.top and not empty else query.start
+    shown = indexes[first:end]
+    if faults.lose and query.top:
+        shown = [index for index in shown if index % 3 != 1]
+    items = (collection.item(index, query.names) for index in shown)
+    return Page(items, _next(query, end, key, faults) if end < len(indexes) else None)
+
+
+def _next(query: Query, end: int, key: bytes, faults: Faults) -> str:
+    if faults.loop:
+        end, number = query.start, query.number
+    else:
+        number = query.number + 1
+    return f"{query.link}{_TOKEN}{_seal(end, number, query.text, key)}"
+
+
+def _options(collection: Collection, query: str) -> Mapping[str, str]:
     options = dict(parse_qsl(query, keep_blank_values=True))
     allowed = {"$select", "$top"} if collection.top else {"$select"}
     for name in options:
@@ -88,7 +121,7 @@ def _options(collection: Collection, query: str) -> dict[str, str]:
     return options
 
 
-def _selected(collection: Collection, options: dict[str, str]) -> tuple[str, ...]:
+def _selected(collection: Collection, options: Mapping[str, str]) -> tuple[str, ...]:
     if "$select" not in options:
         return tuple(collection.defaults)
     names = tuple(dict.fromkeys(name.strip() for name in options["$select"].split(",")))
@@ -99,12 +132,13 @@ def _selected(collection: Collection, options: dict[str, str]) -> tuple[str, ...
     return names
 
 
-def _top(options: dict[str, str]) -> int:
+def _top(options: Mapping[str, str], names: Sequence[str]) -> int:
+    """Return how many a page holds; with sign-ins a higher figure is capped, and not refused."""
     text = options.get("$top", str(DEFAULT_TOP))
     if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= MOST_TOP:
         message = f"Invalid page size specified: '{text}'. Must be between 1 and {MOST_TOP} inclusive."
         raise Refused(400, "Request_UnsupportedQuery", message)
-    return int(text)
+    return min(int(text), MOST_SIGN_INS) if "signInActivity" in names else int(text)
 
 
 # --- skip tokens: opaque, and good for one query only ---
@@ -121,9 +155,15 @@ def _open(token: str, query: str, key: bytes) -> tuple[int, int]:
     except ValueError:
         raw = b""
     if not hmac.compare_digest(raw[:16], _sign(raw[16:], query, key)):
-        raise Refused(400, "Directory_ExpiredPageToken", "The specified page token value is not valid.")
+        raise expired()
     start, number = json.loads(raw[16:])
     return start, number
+
+
+def expired(code: str = "Directory_ExpiredPageToken") -> Refused:
+    """Return the refusal of a skip token."""
+    message = "The specified page token value has expired and cannot be included in your request."
+    return Refused(400, code, message)
 
 
 def _sign(content: bytes, query: str, key: bytes) -> bytes:

@@ -16,12 +16,13 @@ from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Protocol
 
 import trustme
 
-from tools.tenant.answers import HANG_UP, Answer
+from tools.tenant.answers import HANG_UP, Answer, Asked
+from tools.tenant.exchange import Exchange
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +31,7 @@ class Request:
 
     host: str
     method: str
-    target: str
-    authorization: str
+    asked: Asked
     body: str
 
 
@@ -97,31 +97,12 @@ class Proxy:
         return not self.wants_password() or authorization.removeprefix("Basic ") in expected
 
 
-class _Quiet(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = -1
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing: requests are counted instead."""
-
-    def give(self, answer: Answer) -> None:
-        """Send an answer in one piece."""
-        body = answer.body.encode()
-        self.send_response(answer.status)
-        for name, text in answer.headers.items():
-            self.send_header(name, text)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-
-class _Tunnel(_Quiet):
+class _Tunnel(Exchange):
     """What a client says to the proxy itself."""
 
     proxy: Proxy
 
-    def do_CONNECT(self) -> None:
+    def do_CONNECT(self) -> None:  # noqa: N802  # http.server's name
         host, _, port = self.path.rpartition(":")
         self.close_connection = True
         if not self._admit(host if port == "443" else self.path):
@@ -151,25 +132,24 @@ class _Tunnel(_Quiet):
         with inside, contextlib.suppress(OSError):
             _bound(self.proxy, host)(inside, self.client_address, self.server)
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802  # http.server's name
         """Refuse a request without a tunnel: Microsoft's hosts are reached by TLS only."""
         self.close_connection = True
         self._admit(self.path)
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802  # http.server's name
         self.do_GET()
 
 
-class _Inside(_Quiet):
+class _Inside(Exchange):
     """What a client says to the host, inside the tunnel."""
 
     proxy: Proxy
     host: str
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802  # http.server's name
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode(errors="replace")
-        authorization = self.headers.get("Authorization", "")
-        request = Request(self.host, self.command, self.path, authorization, body)
+        request = Request(self.host, self.command, self.asked(), body)
         answer, pause = self.proxy.behind.answer(request)
         time.sleep(pause)
         if answer.status == HANG_UP:
@@ -177,7 +157,7 @@ class _Inside(_Quiet):
         else:
             self.give(answer)
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802  # http.server's name
         self.do_POST()
 
     def date_time_string(self, timestamp: float | None = None) -> str:

@@ -1,0 +1,216 @@
+"""The users of the tenant, each made from an index and the seed, property by property."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, timedelta
+from functools import cached_property
+from hashlib import blake2b
+from typing import Any
+
+from tools.tenant.guids import as_guid
+from tools.tenant.skus import PLAIN, Item, Kind
+
+REFRESHED = date(2026, 11, 19)  # what the newest data of reports is about
+
+_GIVEN = (
+    "Ada",
+    "Bjørn",
+    "Chloë",
+    "Dmitri",
+    "Edda",
+    "Fátima",
+    "Grzegorz",
+    "Héctor",
+    "Iñaki",
+    "Jürgen",
+    "Keiko",
+)
+_FAMILY = ("Müller", "O'Neil", "Strauß", "Çelik", "Núñez", "Smith", "Żak", "Øster", "Vega", "Wang", "Ivanova")
+_ODD: tuple[Callable[[str, str], str], ...] = (
+    lambda given, family: f"{given} {family}",
+    lambda given, family: f'"{family}, {given}"',
+    lambda given, family: f"{given} & {family} <{given}>",
+    lambda given, family: f"{given} \U0001f600 {family}",
+    lambda given, family: f"{given}\x01{family}",
+    lambda given, family: f"\U0001d4d0\U0001d4d1\U00020000 {family}",
+    lambda given, family: f"  {given} {family}  ",
+    lambda given, family: f"{given} _x0041_ {family}",
+    lambda given, family: f"{given}\t{family}\r\n",
+    lambda given, family: "2024-01-15T08:30:00.000Z",
+    lambda given, family: "2024-01-15T00:00:00",
+    lambda given, family: "/Date(1700000000000)/",
+    lambda given, family: f"#{given}",
+    lambda given, family: f"\\{given}\\ 'n' $({family}) `{given}",
+    lambda given, family: f"{given}\ufffe\u202e{family}",
+    lambda given, family: f"{family}\u0000{given}",
+    lambda given, family: f"{given};{family}=\n1",
+)
+_COUNTRIES = ("Germany", "France", "Côte d'Ivoire", "日本", None)
+_LOCATIONS = ("DE", "FR", "CI", "JP", None)
+_DEPARTMENTS = ("Sales", "R&D", "", None, '"Q" <A>', "2024-05-01T00:00:00Z", "Finance")
+_EPOCH = datetime(2014, 3, 1, 6, 5, 4)  # UTC, and written as such
+_FRACTIONS = ("", "", "", ".5", ".1234567", ".5000000", ".000")
+_NEVER = "0001-01-01T00:00:00Z"
+_SEEN = (
+    *((REFRESHED - timedelta(days=number)).isoformat() for number in range(200)),
+    *([""] * 56),
+)  # by a byte: so many days ago, or never
+
+
+class Person:
+    """One user; ``former``: one who was deleted and whom only reports remember."""
+
+    def __init__(self, seed: int, domain: str, index: int, kind: Kind, *, former: bool = False) -> None:
+        self.index, self.domain, self.former = index, domain, former
+        self.kind = PLAIN if former else kind
+        self.digest = blake2b(
+            f"{seed}/{'former/' if former else ''}{index}".encode(), digest_size=16
+        ).digest()
+
+    @property
+    def id(self) -> str:
+        """The object id."""
+        return as_guid(self.digest)
+
+    @property
+    def given(self) -> str:
+        """The first name."""
+        return _GIVEN[self.digest[0] % len(_GIVEN)]
+
+    @property
+    def family(self) -> str:
+        """The last name."""
+        return _FAMILY[self.digest[1] % len(_FAMILY)]
+
+    @property
+    def guest(self) -> bool:
+        """Whether the user belongs to another tenant."""
+        return self.index % 9 == 5 and not self.former
+
+    @property
+    def stem(self) -> str:
+        """What the user's addresses begin with."""
+        return f"former{self.index}" if self.former else f"user{self.index}"
+
+    @property
+    def principal(self) -> str:
+        """The user principal name."""
+        if self.guest:
+            return f"{self.stem}_fabrikam.example#EXT#@{self.domain}"
+        return f"{self.stem}@{self.domain}"
+
+    @property
+    def mail(self) -> str | None:
+        """The mail address, if there is one."""
+        if self.index % 6 == 4:
+            return None
+        return f"{self.stem}@fabrikam.example" if self.guest else f"{self.stem}@{self.domain}"
+
+    @property
+    def name(self) -> str:
+        """The display name; many are odd."""
+        place = self.index % 20
+        if place < len(_ODD):
+            return _ODD[place](self.given, self.family)
+        return f"{self.given} {self.family}"
+
+    @cached_property
+    def created(self) -> str:
+        """When the account was made, to the second."""
+        seconds = int.from_bytes(self.digest[4:8], "big") % 300_000_000
+        return (_EPOCH + timedelta(seconds=seconds)).isoformat()
+
+    @property
+    def synced(self) -> bool:
+        """Whether the account comes from a directory on premises."""
+        return self.index % 4 == 1
+
+    def seen(self, slot: int) -> str:
+        """Return the day of the last activity of one of eight kinds; empty if there was none."""
+        return _SEEN[self.digest[8 + slot % 8]]
+
+    @property
+    def proxies(self) -> list[str]:
+        """The proxy addresses, in no useful order."""
+        if self.mail is None or self.index % 5 == 3:
+            return []
+        more = [f"smtp:{self.family.lower()}.{self.index}@{self.domain}", f"SIP:{self.mail}"]
+        return [*more[: self.index % 3], f"SMTP:{self.mail}", f"smtp:{self.stem}@Contoso-old.example"]
+
+    @property
+    def others(self) -> list[str]:
+        """Further mail addresses, in no useful order."""
+        if self.guest:
+            return [f"{self.stem}@fabrikam.example"]
+        return [f"z{self.index}@home.example", f"A{self.index}@home.example"] if self.index % 8 == 2 else []
+
+    @property
+    def states(self) -> list[Item]:
+        """The property licenseAssignmentStates."""
+        moment = f"{self.created}Z"
+        return [{**state, "lastUpdatedDateTime": moment} for state in self.kind.states]
+
+    @property
+    def sign_ins(self) -> Item | None:
+        """The property signInActivity: None for some who never signed in, and dates of year 1 for others."""
+        if self.index % 7 == 2:
+            return None
+        days = (self.seen(0), self.seen(5), self.seen(6))
+        moments = [f"{day}T{7 + self.index % 9:02}:05:{self.index % 60:02}Z" if day else None for day in days]
+        if self.index % 10 == 3:
+            moments[0] = _NEVER
+        if self.index % 20 == 6:
+            moments = [_NEVER, None, None]
+        interactive, background, success = moments
+        return {
+            "lastSignInDateTime": interactive,
+            "lastSignInRequestId": self.id,
+            "lastNonInteractiveSignInDateTime": background,
+            "lastNonInteractiveSignInRequestId": "",
+            "lastSuccessfulSignInDateTime": success,
+            "lastSuccessfulSignInRequestId": None,
+        }
+
+
+def _synced(person: Person) -> str | None:
+    if not person.synced:
+        return None
+    return f"2026-11-{1 + person.digest[5] % 18:02}T04:{person.digest[6] % 60:02}:00Z"
+
+
+def _created(person: Person) -> str | None:
+    if person.index % 17 == 3:
+        return None
+    return f"{person.created}{_FRACTIONS[person.index % len(_FRACTIONS)]}Z"
+
+
+PROPERTIES: Mapping[str, Callable[[Person], Any]] = {
+    "businessPhones": lambda person: [],
+    "displayName": lambda person: person.name,
+    "givenName": lambda person: None if person.index % 12 == 8 else person.given,
+    "jobTitle": lambda person: None,
+    "mail": lambda person: person.mail,
+    "mobilePhone": lambda person: None,
+    "officeLocation": lambda person: None,
+    "preferredLanguage": lambda person: None,
+    "surname": lambda person: None if person.index % 12 == 8 else person.family,
+    "userPrincipalName": lambda person: person.principal,
+    "id": lambda person: person.id,
+    "accountEnabled": lambda person: person.index % 11 != 7,
+    "userType": lambda person: "Guest" if person.guest else None if person.index % 13 == 12 else "Member",
+    "createdDateTime": _created,
+    "country": lambda person: _COUNTRIES[person.digest[2] % len(_COUNTRIES)],
+    "department": lambda person: _DEPARTMENTS[person.digest[3] % len(_DEPARTMENTS)],
+    "usageLocation": lambda person: _LOCATIONS[person.digest[2] % len(_LOCATIONS)],
+    "proxyAddresses": lambda person: person.proxies,
+    "otherMails": lambda person: person.others,
+    "onPremisesImmutableId": lambda person: (
+        base64.b64encode(person.digest).decode() if person.synced else None
+    ),
+    "onPremisesLastSyncDateTime": _synced,
+    "assignedLicenses": lambda person: person.kind.assigned,
+    "licenseAssignmentStates": lambda person: person.states,
+    "signInActivity": lambda person: person.sign_ins,
+}
