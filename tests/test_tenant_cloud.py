@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -41,7 +42,7 @@ from tests.clouds import (
     running,
     through,
 )
-from tools.tenant import App, Cloud, Faults, Tenant, serve_cloud
+from tools.tenant import SCENARIOS, App, Cloud, Faults, Tenant, serve_cloud
 from tools.tenant.switches import SWITCHES, explain, parse
 
 __all__ = ["_own_network", "cloud", "running"]  # fixtures, used by name
@@ -341,10 +342,12 @@ def test_wrong_arguments_are_refused(arguments: list[str]) -> None:
 
 
 def test_faults_are_listed() -> None:
-    """--list-faults explains every switch."""
+    """--list-faults explains every scenario and every switch."""
     command = [sys.executable, "-m", "tools.tenant", "--list-faults"]
     done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=30, check=True)
-    assert done.stdout.strip() == explain().strip()
+    assert explain() in done.stdout
+    for name, meaning in SCENARIOS.items():
+        assert re.search(rf"(?m)^ *{re.escape(name)} +{re.escape(meaning)}$", done.stdout)
 
 
 # --- PowerShell ---

@@ -2,12 +2,12 @@
 
 The first line on standard output says where it is and which token it takes::
 
-    $ python -m tools.tenant --users 1000 --seed 1
+    $ python -m tools.tenant --users 1000 --seed 1 --fault storm,concealed
     {"root": "http://127.0.0.1:40213", "token": "..."}
 
 With --cloud it signs in, too: the line names a proxy, the certificate to trust, and what apps sign in with::
 
-    $ python -m tools.tenant --cloud --fault signin:429x2,token-life:30
+    $ python -m tools.tenant --cloud --fault churn,signin:429x2,token-life:30
     {"environment": {"HTTPS_PROXY": "http://127.0.0.1:40215", ...}, "tenant": "...", ...}
 """
 
@@ -18,10 +18,10 @@ import contextlib
 import json
 import secrets
 import sys
+from dataclasses import replace
 from pathlib import Path
 
-from tools.tenant import App, Cloud, Faults, Tenant, new_certificate, serve, serve_cloud
-from tools.tenant.switches import explain, parse
+from tools.tenant import App, Cloud, Faults, Tenant, new_certificate, scenarios, serve, serve_cloud, switches
 
 
 def main() -> None:
@@ -37,43 +37,53 @@ def main() -> None:
     parser.add_argument("--throttle-every", type=int, default=0, metavar="N", help="429 on every Nth request")
     parser.add_argument("--empty-every", type=int, default=0, metavar="N", help="every Nth page is empty")
     parser.add_argument("--cloud", action="store_true", help="sign in, behind a proxy, over TLS")
-    parser.add_argument("--fault", default="", metavar="SWITCH,...", help="what else goes wrong in the cloud")
+    parser.add_argument("--fault", default="", metavar="SWITCH,...", help="what is odd, or goes wrong")
     parser.add_argument("--list-faults", action="store_true", help="explain the switches of --fault")
     given = parser.parse_args()
     if given.list_faults:
-        print(explain())
+        print(listed())
         return
-    if given.fault and not given.cloud:
-        parser.error("--fault needs --cloud")
     run(parser, given)
+
+
+def listed() -> str:
+    """Return every word that --fault takes, with its meaning."""
+    return (
+        f"Oddities of the tenant and faults of Graph:\n{scenarios.explain()}\n"
+        f"With --cloud also:\n{switches.explain()}"
+    )
 
 
 def run(parser: argparse.ArgumentParser, given: argparse.Namespace) -> None:
     """Serve what was asked for."""
+    names, rest = scenarios.apart(given.fault)
+    if rest and not given.cloud:
+        parser.error(f"{rest!r} needs --cloud, or is no fault; there are:\n{listed()}")
     try:
-        parse(given.fault)
+        switches.parse(rest)
     except ValueError as problem:
         parser.error(str(problem))
-    faults = Faults(
-        throttle_every=given.throttle_every, empty_every=given.empty_every, page_wait=given.page_wait / 1000
+    tenant, faults = scenarios.scenario(names, given.users, given.seed)
+    faults = replace(
+        faults,
+        throttle_every=given.throttle_every or faults.throttle_every,
+        empty_every=given.empty_every or faults.empty_every,
+        page_wait=given.page_wait / 1000,
     )
-    tenant = Tenant(given.users, given.seed)
     with contextlib.suppress(KeyboardInterrupt):
         if given.cloud:
-            serve_apps(tenant, faults, given)
+            serve_apps(tenant, faults, rest, given.port)
         else:
             with serve(tenant, faults, port=given.port) as service:
                 wait({"root": service.root, "token": service.token})
 
 
-def serve_apps(tenant: Tenant, faults: Faults, given: argparse.Namespace) -> None:
+def serve_apps(tenant: Tenant, faults: Faults, switched: str, port: int) -> None:
     """Serve a cloud with one app for each way to sign in."""
     certificate = new_certificate()
     daemon = App(secret=secrets.token_urlsafe(30), certificate=certificate.public)
     desktop = App(public=True)
-    with serve_cloud(
-        tenant, apps=[daemon, desktop], faults=given.fault, graph=faults, port=given.port
-    ) as cloud:
+    with serve_cloud(tenant, apps=[daemon, desktop], faults=switched, graph=faults, port=port) as cloud:
         pem = Path(cloud.ca).with_name("app.pem")
         pem.write_text(certificate.pem(), "utf-8")
         app = {"client_id": daemon.client_id, "secret": daemon.secret, "certificate": str(pem)}

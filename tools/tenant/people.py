@@ -53,6 +53,12 @@ _DEPARTMENTS = ("Sales", "R&D", "", None, '"Q" <A>', "2024-05-01T00:00:00Z", "Fi
 _EPOCH = datetime(2014, 3, 1, 6, 5, 4)  # UTC, and written as such
 _FRACTIONS = ("", "", "", ".5", ".1234567", ".5000000", ".000")
 _NEVER = "0001-01-01T00:00:00Z"
+_UPDATED = tuple((_EPOCH + timedelta(days=number * 11)).isoformat() + "Z" for number in range(256))
+_NO_SIGN_IN: Mapping[str, str | None] = {
+    "lastSignInDateTime": _NEVER,
+    "lastNonInteractiveSignInDateTime": None,
+    "lastSuccessfulSignInDateTime": None,
+}
 _SEEN = (
     *((REFRESHED - timedelta(days=number)).isoformat() for number in range(200)),
     *([""] * 56),
@@ -60,11 +66,16 @@ _SEEN = (
 
 
 class Person:
-    """One user; ``former``: one who was deleted and whom only reports remember."""
+    """One user; ``former``: one who was deleted and whom only reports remember.
+
+    ``guest`` is whether the user belongs to another tenant, ``stem`` what the addresses begin with.
+    """
 
     def __init__(self, seed: int, domain: str, index: int, kind: Kind, *, former: bool = False) -> None:
         self.index, self.domain, self.former = index, domain, former
         self.kind = PLAIN if former else kind
+        self.guest = index % 9 == 5 and not former
+        self.stem = f"former{index}" if former else f"user{index}"
         self.digest = blake2b(
             f"{seed}/{'former/' if former else ''}{index}".encode(), digest_size=16
         ).digest()
@@ -83,16 +94,6 @@ class Person:
     def family(self) -> str:
         """The last name."""
         return _FAMILY[self.digest[1] % len(_FAMILY)]
-
-    @property
-    def guest(self) -> bool:
-        """Whether the user belongs to another tenant."""
-        return self.index % 9 == 5 and not self.former
-
-    @property
-    def stem(self) -> str:
-        """What the user's addresses begin with."""
-        return f"former{self.index}" if self.former else f"user{self.index}"
 
     @property
     def principal(self) -> str:
@@ -134,10 +135,15 @@ class Person:
     @property
     def proxies(self) -> list[str]:
         """The proxy addresses, in no useful order."""
-        if self.mail is None or self.index % 5 == 3:
+        mail = self.mail
+        if mail is None or self.index % 5 == 3:
             return []
-        more = [f"smtp:{self.family.lower()}.{self.index}@{self.domain}", f"SIP:{self.mail}"]
-        return [*more[: self.index % 3], f"SMTP:{self.mail}", f"smtp:{self.stem}@Contoso-old.example"]
+        found = [f"SMTP:{mail}", f"smtp:{self.stem}@Contoso-old.example"]
+        if self.index % 3:
+            found.insert(0, f"smtp:{self.family.lower()}.{self.index}@{self.domain}")
+        if self.index % 3 == 2:
+            found.insert(1, f"SIP:{mail}")
+        return found
 
     @property
     def others(self) -> list[str]:
@@ -149,7 +155,7 @@ class Person:
     @property
     def states(self) -> list[Item]:
         """The property licenseAssignmentStates."""
-        moment = f"{self.created}Z"
+        moment = _UPDATED[self.digest[4]]
         return [{**state, "lastUpdatedDateTime": moment} for state in self.kind.states]
 
     @property
@@ -157,19 +163,18 @@ class Person:
         """The property signInActivity: None for some who never signed in, and dates of year 1 for others."""
         if self.index % 7 == 2:
             return None
-        days = (self.seen(0), self.seen(5), self.seen(6))
-        moments = [f"{day}T{7 + self.index % 9:02}:05:{self.index % 60:02}Z" if day else None for day in days]
-        if self.index % 10 == 3:
-            moments[0] = _NEVER
         if self.index % 20 == 6:
-            moments = [_NEVER, None, None]
-        interactive, background, success = moments
+            return dict(_NO_SIGN_IN)
+        time, digest = f"T07:05:{self.index % 60:02}Z", self.digest
+        interactive, background, success = _SEEN[digest[8]], _SEEN[digest[13]], _SEEN[digest[14]]
         return {
-            "lastSignInDateTime": interactive,
-            "lastSignInRequestId": self.id,
-            "lastNonInteractiveSignInDateTime": background,
+            "lastSignInDateTime": (
+                _NEVER if self.index % 10 == 3 else interactive + time if interactive else None
+            ),
+            "lastSignInRequestId": self.stem,
+            "lastNonInteractiveSignInDateTime": background + time if background else None,
             "lastNonInteractiveSignInRequestId": "",
-            "lastSuccessfulSignInDateTime": success,
+            "lastSuccessfulSignInDateTime": success + time if success else None,
             "lastSuccessfulSignInRequestId": None,
         }
 

@@ -135,6 +135,12 @@ def scenario(text: str, users: int = 1000, seed: int = 1) -> tuple[Tenant, Fault
     return Tenant(users, seed, oddities=odd), faults
 
 
+def apart(text: str) -> tuple[str, str]:
+    """Return the names of scenarios in a list, and the rest of it."""
+    words = [word for word in (part.strip() for part in text.split(",")) if word]
+    return ",".join(filter(_ALL.__contains__, words)), ",".join(word for word in words if word not in _ALL)
+
+
 def _added(faults: Faults, one: Scenario) -> Mapping[str, Any]:
     """Return the changes; two permissions can be missing at a time."""
     missing = one.faults.get("forbidden", frozenset())
