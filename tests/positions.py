@@ -22,7 +22,8 @@ from tests.tenancy import our_reader
 from tools.tenant import Tenant
 from tools.tenant.truth import Row, truth
 
-COLUMNS = {step.id: [column.name for column in step.columns] for step in our_reader().to_collect}
+STEPS = {step.id: step for step in our_reader().to_collect}
+COLUMNS = {name: [column.name for column in step.columns] for name, step in STEPS.items()}
 OPTIONAL = ("organization", "commerce-subscriptions", "usage", "sign-ins", "concealed")
 Given = Mapping[str, Iterable[Row]]
 
@@ -93,7 +94,7 @@ def source(home: Path, rows: Given, *, name: str = "Contoso", gaps: Sequence[Gap
 
 
 def _captured(path: Path, step_id: str, rows: Sequence[Sequence[str | None]]) -> Path:
-    step = next(step for step in our_reader().to_collect if step.id == step_id)
+    step = STEPS[step_id]
     header = Header(
         *("Microsoft 365", "bridge", "0" * 64, step.file, step.procedure, step.name, step.table),
         columns=step.columns,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridge.cli import connection, looking, readers, schedule, secret, signing, stages, watching
+from bridge.cli import connection, looking, position, readers, schedule, secret, signing, stages, watching
 from bridge.cli.group import group
 from bridge.desk import run_command
 
@@ -11,6 +11,7 @@ __all__ = [
     "group",
     "looking",
     "main",
+    "position",
     "readers",
     "schedule",
     "secret",

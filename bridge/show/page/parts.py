@@ -37,9 +37,9 @@ class Grid:
 
     @property
     def numeric(self) -> tuple[bool, ...]:
-        """Which columns hold numbers and nothing else that is known."""
-        columns = ([row[at] for row in self.rows if row[at] is not None] for at in range(len(self.head)))
-        return tuple(bool(known) and all(isinstance(one, int) for one in known) for known in columns)
+        """Which columns hold nothing but numbers, as far as they are known."""
+        columns = ([row[at] for row in self.rows] for at in range(len(self.head)))
+        return tuple(all(one is None or isinstance(one, int) for one in cells) for cells in columns)
 
 
 @dataclass(frozen=True)
