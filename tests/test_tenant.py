@@ -174,6 +174,14 @@ def test_an_early_retry_is_punished() -> None:
         assert service.requests.early == 1
 
 
+def test_another_call_meanwhile_is_no_early_retry() -> None:
+    """Who was not told to wait gets 429 for the rest of the wait, and makes it no longer."""
+    with serve(Tenant(5), Faults(throttle_every=1, retry_after=3)) as service:
+        answers = [get(service, path) for path in ("/users", "/organization", "/users?$top=2")]
+    assert [answer.headers["Retry-After"] for answer in answers] == ["3", "3", "3"]
+    assert (service.requests.throttled, service.requests.early) == (3, 0)
+
+
 def test_empty_pages_lose_nobody() -> None:
     """An empty page has a next link, and all users still come."""
     with serve(Tenant(45), Faults(empty_every=2)) as service:

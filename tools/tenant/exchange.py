@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
-from http.server import BaseHTTPRequestHandler
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from tools.tenant.answers import Answer, Asked
+
+
+class Server(ThreadingHTTPServer):
+    """A server on loopback that ends with its process, and is silent about clients that hang up."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Tell of what went wrong here, not of what a client did."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class Exchange(BaseHTTPRequestHandler):

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
+from math import ceil
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 from uuid import uuid4
@@ -85,7 +86,7 @@ class Graph:
         path, _, query = asked.target.partition("?")
         path = unquote(path)
         try:
-            answer = self._door.let_in(path)
+            answer = self._door.let_in(path, query)
             if answer is None:
                 self._admit(path, asked.authorization)
                 answer = self._found(path, query, asked, began)
@@ -216,33 +217,45 @@ class Door:
         self._free_at = 0.0
         self._penalty = faults.retry_after
         self._storm = 0
+        self._told: dict[tuple[str, str], float] = {}  # calls that were refused, and when they may come again
 
-    def let_in(self, path: str) -> Answer | None:
+    def let_in(self, path: str, query: str) -> Answer | None:
         """Return what a request is answered with instead, or None."""
         with self._lock:
             self._requests.paths[path] += 1
-            now = time.monotonic()
-            if now < self._free_at - _CLOCK_GRAIN:
-                self._requests.early += 1
-                self._penalty *= 2
-                return self._throttle(now)
-            self._penalty = self._faults.retry_after
-            if self._storm:
-                self._storm -= 1
-                return self._throttle(now)
-            number = next(self._numbers)
-            if _due(number, self._faults.throttle_every):
-                self._storm = self._faults.storm
-                return self._throttle(now)
-            if _due(number, self._faults.error_every):
-                return self._error(number)
-            return self._faults.answers.get(number)
+            return self._busy((path, query), time.monotonic()) or self._numbered((path, query))
 
-    def _throttle(self, now: float) -> Answer:
+    def _busy(self, call: tuple[str, str], now: float) -> Answer | None:
+        """Return 429 as long as the door is shut: for longer to whoever was told, and came all the same."""
+        told = self._told.pop(call, 0.0)
+        if now < told - _CLOCK_GRAIN:
+            self._requests.early += 1
+            self._penalty *= 2
+            return self._throttle(call, now + self._penalty)
+        if now < self._free_at - _CLOCK_GRAIN:
+            return self._throttle(call, now + ceil(self._free_at - now))
+        self._penalty = self._faults.retry_after
+        if not self._storm:
+            return None
+        self._storm -= 1
+        return self._throttle(call, now + self._penalty)
+
+    def _numbered(self, call: tuple[str, str]) -> Answer | None:
+        number = next(self._numbers)
+        if _due(number, self._faults.throttle_every):
+            self._storm = self._faults.storm
+            return self._throttle(call, time.monotonic() + self._penalty)
+        if _due(number, self._faults.error_every):
+            return self._error(number)
+        return self._faults.answers.get(number)
+
+    def _throttle(self, call: tuple[str, str], until: float) -> Answer:
         self._requests.throttled += 1
-        self._free_at = now + self._penalty
+        self._free_at = max(self._free_at, until)
+        self._told[call] = until
         refused = Refused(429, "TooManyRequests", "Too many requests from the same application.")
-        return graph_error(refused, **{"Retry-After": str(self._penalty)})
+        wait = round(until - time.monotonic())
+        return graph_error(refused, **{"Retry-After": str(wait)})
 
     def _error(self, number: int) -> Answer:
         status = 503 if number // self._faults.error_every % 2 else 502

@@ -96,12 +96,17 @@ def page(collection: Collection, query: Query, key: bytes, faults: Faults = NO_F
     top = query.top or len(indexes)
     empty = bool(faults.empty_every) and query.number % faults.empty_every == 0
     end = query.start if empty else min(query.start + top, len(indexes))
-    first = max(0, query.start - faults.repeat) if query.top and not empty else query.start
-    shown = indexes[first:end]
-    if faults.lose and query.top:
-        shown = [index for index in shown if index % 3 != 1]
+    shown = indexes[query.start : end]
+    if collection.kind == "user" and not empty:
+        shown = _disturbed(indexes, query.start, end, faults)
     items = (collection.item(index, query.names) for index in shown)
     return Page(items, _next(query, end, key, faults) if end < len(indexes) else None)
+
+
+def _disturbed(indexes: Sequence[int], start: int, end: int, faults: Faults) -> Sequence[int]:
+    """Return the users of a page: some of the page before come again, and some are left out."""
+    shown = indexes[max(0, start - faults.repeat) : end]
+    return [index for index in shown if index % 3 != 1] if faults.lose else shown
 
 
 def _next(query: Query, end: int, key: bytes, faults: Faults) -> str:

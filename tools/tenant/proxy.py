@@ -16,13 +16,12 @@ from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from email.utils import formatdate
-from http.server import ThreadingHTTPServer
 from typing import Protocol
 
 import trustme
 
 from tools.tenant.answers import HANG_UP, Answer, Asked
-from tools.tenant.exchange import Exchange
+from tools.tenant.exchange import Exchange, Server
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +85,7 @@ class Proxy:
         self.user, self.password = "beacon", f"p:@/ %ü{secrets.token_hex(6)}"
         self.refused: Counter[str] = Counter()
         self.unauthorised = 0
-        self.server = ThreadingHTTPServer(("127.0.0.1", port), type("Bound", (_Tunnel,), {"proxy": self}))
-        self.server.daemon_threads = True
+        self.server = Server(("127.0.0.1", port), type("Bound", (_Tunnel,), {"proxy": self}))
         self.url = f"http://127.0.0.1:{self.server.server_port}"
 
     def lets_in(self, authorization: str) -> bool:

@@ -6,11 +6,10 @@ import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import ThreadingHTTPServer
 
 from tools.tenant.answers import Answer, Asked
 from tools.tenant.data import Tenant
-from tools.tenant.exchange import Exchange
+from tools.tenant.exchange import Exchange, Server
 from tools.tenant.faults import NO_FAULTS, Faults
 from tools.tenant.graph import Graph, Place
 from tools.tenant.pages import Refused
@@ -26,8 +25,7 @@ class Service:
 
     def __init__(self, tenant: Tenant, faults: Faults, port: int) -> None:
         self.token = secrets.token_urlsafe(32)
-        self.server = ThreadingHTTPServer(("127.0.0.1", port), type("Bound", (_Exchange,), {"service": self}))
-        self.server.daemon_threads = True
+        self.server = Server(("127.0.0.1", port), type("Bound", (_Exchange,), {"service": self}))
         self.root = f"http://127.0.0.1:{self.server.server_port}"
         place = Place(self.root, f"{self.root}{_FILES}", self._check_token, self._renew)
         self._graph = Graph(lambda: tenant, faults, place)
