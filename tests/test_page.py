@@ -103,6 +103,11 @@ def test_wide_letters_have_room() -> None:
     assert int(left) > 18 * 11
 
 
+def test_a_chart_of_nothing_is_left_out() -> None:
+    """Without labels there is nothing to draw."""
+    assert "Nothing" not in page("Page", [], [Chart("Nothing", "bars", [], {"Bought": []})])
+
+
 def test_a_browser_takes_the_page(text: str, tmp_path: Path) -> None:
     """Chromium applies the style sheet and complains of nothing."""
     browser = shutil.which("chromium") or shutil.which("google-chrome")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from bridge.desk import Desk, examples, shared
 from bridge.errors import EXIT_SEVERAL, BridgeError, SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import IO
 
     from bridge.position import Position, Source
@@ -49,7 +50,8 @@ def position(desk: Desk, what: str | None, every: bool, as_csv: bool, file: Path
 
     found = _position(desk, _source(desk, what or ""))
     if as_csv:
-        shown.write_csv(found, _utf8())
+        with _writing():
+            shown.write_csv(found, _utf8())
     else:
         desk.show(shown.as_json(found), lambda: shown.lines(found))
     _write(desk, file, lambda: shown.html(found))
@@ -102,12 +104,13 @@ def _everyone(desk: Desk, *, as_csv: bool, file: Path | None) -> int:
 def _print(desk: Desk, found: Everyone, *, as_csv: bool) -> None:
     from bridge.show import position as shown
 
-    if as_csv:
-        shown.write_all_csv(found, _utf8())
-    elif desk.json:
-        shown.write_all_json(found, sys.stdout)
-    else:
-        desk.show({}, lambda: shown.all_lines(found))
+    with _writing():
+        if as_csv:
+            shown.write_all_csv(found, _utf8())
+        elif desk.json:
+            shown.write_all_json(found, sys.stdout)
+        else:
+            desk.show({}, lambda: shown.all_lines(found))
 
 
 def _sources(desk: Desk) -> tuple[list[Source], dict[str, BridgeError]]:
@@ -139,6 +142,19 @@ def _last_whole(desk: Desk, name: str) -> Source:
 
 
 # --- where it goes ---
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    """Take what Windows says when nobody reads any more for what others say."""
+    from bridge import system
+
+    try:
+        yield
+    except OSError as error:
+        if not system.is_broken_pipe(error):
+            raise
+        raise BrokenPipeError from error
 
 
 def _utf8() -> IO[str]:

@@ -257,7 +257,8 @@ def all_html(found: Everyone) -> str:
         listed = found.matching.strangers(count.kind, guests=count.guests, most=MOST_LISTED)
         more = f"At most {MOST_LISTED} are listed here; --json and --csv list all."
         parts.append(Grid(_count(count), _PEOPLE, [_person(user) for user in listed], note=more))
-    told = [(name, str(error)) for name, error in found.failed.items()]
+    told = [("Connections", str(len(found.positions)))]
+    told += [(name, str(error)) for name, error in found.failed.items()]
     return page("Position of all connections", told, parts)
 
 

@@ -12,19 +12,22 @@ from markupsafe import Markup
 
 from bridge.convert.values import display
 from bridge.show.page import drawing
-from bridge.show.page.parts import Cell, Part
+from bridge.show.page.parts import Cell, Chart, Part
 
 
 def page(title: str, facts: Sequence[tuple[str, str]], parts: Sequence[Part]) -> str:
     """Return an HTML page: a heading, a list of facts, then the parts in their order.
 
     Every text may come from strangers: it is escaped, and control and direction characters are made visible.
+    A chart without labels is left out.
     """
     style = _source("page.css")
     return _template().render(
         title=title,
         facts=facts,
-        parts=[(type(part).__name__, part) for part in parts],
+        parts=[
+            (type(part).__name__, part) for part in parts if not (isinstance(part, Chart) and not part.labels)
+        ],
         style=Markup(style),  # noqa: S704  # our own file
         digest=b64encode(sha256(style.encode()).digest()).decode(),
     )
