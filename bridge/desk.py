@@ -66,10 +66,11 @@ class Desk:
     def connection(self, name: str) -> Connection:
         """Return the connection, after the warnings that every run of it begins with."""
         from bridge import doctor
+        from bridge.readers import retired
 
         settings = self.workplace.settings
         chosen = settings.connection(name)
-        warnings = [*settings.warnings, *self._expiring(chosen)]
+        warnings = [*settings.warnings, *retired.warnings(chosen.reader), *self._expiring(chosen)]
         for line in (*(f"warning: {one}" for one in warnings), *doctor.retired(settings)):
             self.tell(line)
         return chosen

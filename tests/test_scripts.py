@@ -15,7 +15,9 @@ SCRIPTS = sorted(
     path for folder in ("ps_scripts", "importprocedures") for path in (ROOT / folder).rglob("*.ps1")
 )
 FOLDERS = sorted({path.parent for path in SCRIPTS})
-KNOWN = scripts51.load(Path(__file__).parent / "data" / "powershell-5.1" / "commands.json")
+DATA = Path(__file__).parent / "data"
+KNOWN = scripts51.load(DATA / "powershell-5.1" / "commands.json")
+MODULES = {"Microsoft Office 365": scripts51.load(DATA / "msonline" / "commands.json")}  # by folder
 Parse = Callable[[Sequence[str]], list[Parsed]]
 
 REFUSED = (
@@ -76,10 +78,10 @@ def test_there_are_scripts() -> None:
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_the_scripts_of_a_folder_use_only_what_5_1_has(folder: Path, parse: Parse) -> None:
-    """Syntax, commands, parameters and their fixed values are those of Windows PowerShell 5.1."""
+    """Syntax, commands, parameters and their fixed values are those of 5.1 and of the modules it imports."""
     texts = [path.read_text("utf-8-sig") for path in SCRIPTS if path.parent == folder]
     parsed = parse([fragment for text in texts for fragment in scripts51.fragments(text)])
-    assert scripts51.findings(parsed, KNOWN) == []
+    assert scripts51.findings(parsed, {**KNOWN, **MODULES.get(folder.name, {})}) == []
 
 
 def test_what_5_1_lacks_is_refused(parse: Parse) -> None:

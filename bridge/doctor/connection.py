@@ -13,6 +13,7 @@ from bridge.doctor.windows import Facts
 from bridge.errors import BridgeError, DeliveryError, ReaderError, SignInError
 from bridge.expiry import Expiry
 from bridge.model import Connection, Finding, Job, Owner, Reader, Tested
+from bridge.readers import retired
 from bridge.workplace import Workplace
 
 if TYPE_CHECKING:
@@ -82,6 +83,8 @@ def _reader(
     yield Finding(
         "reader", "ok", f"{reader.name} ({reader.owner}), {len(reader.to_collect)} steps to collect"
     )
+    if gone := retired.of_reader(reader.name):
+        yield Finding("retired", "warn", retired.sentences(gone), retired.WAY_ON)
     yield from scripts.findings(reader, facts)
     remarks: list[str] = []
     source = workplace.sign_ins(chosen, remarks.append)
@@ -133,7 +136,7 @@ def _test(reader: Reader, tested: Tested) -> Finding:
     said = f"the reader said {' / '.join(tested.said) or 'nothing'} instead of OK"
     fix = "Check the connection's parameters; success is the returned text OK and nothing else."
     text = f"{said}: {tested.error}" if tested.error else said
-    return Finding("TestConnection", "fail", text, fix, ReaderError.exit_code)
+    return _failed("TestConnection", text, fix)
 
 
 def _version_check(reader: Reader, tested: Tested) -> Finding:
@@ -143,4 +146,12 @@ def _version_check(reader: Reader, tested: Tested) -> Finding:
         return Finding("VersionCheck", "ok", f"the source is version {tested.version}")
     text = tested.version_error or "the reader returned no version"
     fix = "Check the connection's parameters, and whether the source is one that this reader knows."
-    return Finding("VersionCheck", "fail", text, fix, ReaderError.exit_code)
+    return _failed("VersionCheck", text, fix)
+
+
+def _failed(topic: str, text: str, fix: str) -> Finding:
+    """Return that a test failed; where it named something that is retired, there is one way on."""
+    if gone := retired.named_in(text):
+        untold = retired.sentences(one for one in gone if one.sentence not in text)
+        text, fix = f"{text.rstrip('.')}. {untold}", retired.WAY_ON
+    return Finding(topic, "fail", text, fix, ReaderError.exit_code)

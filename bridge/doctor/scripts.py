@@ -11,6 +11,7 @@ from pathlib import Path
 from bridge.doctor.windows import Facts
 from bridge.errors import BeaconError
 from bridge.model import Finding, Reader
+from bridge.readers import retired
 
 _INTERNET = 3  # URLZONE_INTERNET; RemoteSigned refuses an unsigned script of this zone and above
 _NAME = r"""['"]?([A-Za-z][\w.-]*)"""
@@ -43,6 +44,8 @@ def _modules(reader: Reader, facts: Facts) -> Iterator[Finding]:
     missing = [name for name in names if not _is_there(name, facts)]
     if missing:
         fix = f"As administrator, in the 32-bit PowerShell: Install-Module {missing[0]} -Scope AllUsers."
+        if retired.named_in(" ".join(missing)):  # installed, it would be refused all the same
+            fix = retired.WAY_ON
         text = f"the reader's scripts import {', '.join(missing)}, not found where PowerShell looks"
         yield Finding("modules", "warn", text, fix)
     elif names:

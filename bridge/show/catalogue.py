@@ -10,7 +10,7 @@ from rich.table import Table
 from bridge import beacon, doctor
 from bridge.errors import BeaconError
 from bridge.model import Owner, Reader, Step
-from bridge.readers import census, folder
+from bridge.readers import census, folder, retired
 from bridge.readers.census import FileCensus
 from bridge.readers.folder import Found
 from bridge.settings import Settings
@@ -116,7 +116,7 @@ def reader_json(reader: Reader, settings: Settings) -> dict[str, object]:
         "test_connection": reader.test.method if reader.test else None,
         "version_check": reader.version_check.method if reader.version_check else None,
         "steps": [_step_json(one) for one in reader.steps],
-        "warnings": list(reader.warnings),
+        "warnings": [*retired.warnings(reader.name), *reader.warnings],
         "saas_management": settings.saas_management,
     }
 
@@ -139,7 +139,7 @@ def reader_lines(reader: Reader, settings: Settings) -> list[object]:
         _steps(reader),
         "",
         _columns(reader),
-        *(f"warning: {warning}" for warning in reader.warnings),
+        *(f"warning: {warning}" for warning in (*retired.warnings(reader.name), *reader.warnings)),
         *doctor.retired(settings),
     ]
 

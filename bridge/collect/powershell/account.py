@@ -10,6 +10,7 @@ from typing import Any
 from bridge.collect.powershell.host import Event
 from bridge.errors import BridgeError, ReaderError, ReaderOutputError, SettingsError, SignInError
 from bridge.model import Capture, Gap, Job, Owner, Say, Talk
+from bridge.readers import retired
 
 _ROW = "bridge-row: "  # how the host begins what is wrong with a row
 _SIGN_IN = "sign-in: "  # and how our own readers begin what is wrong with a token
@@ -121,7 +122,10 @@ class Account:
 
 
 def _failure(where: str, errors: Iterable[Mapping[str, Any]], *, ours: bool) -> BridgeError:
-    """Return what the errors of a step amount to: a row that is none, a refused sign-in, a failed reader."""
+    """Return what the errors of a step amount to: a row that is none, a refused sign-in, a failed reader.
+
+    Of a failed reader it is said where it named something that Microsoft has retired.
+    """
     listed = list(errors)
     if ours and any(str(one["message"]).startswith(_SIGN_IN) for one in listed):
         return SignInError(f"{where}: {sentences(listed)}")
@@ -131,7 +135,10 @@ def _failure(where: str, errors: Iterable[Mapping[str, Any]], *, ours: bool) -> 
             f"{where}: {rows[0]}.",
             hint="The reader must emit one object with the step's columns for each row.",
         )
-    return ReaderError(f"{where}: {sentences(listed)}")
+    said = f"{where}: {sentences(listed)}"
+    if gone := retired.named_in(" ".join(f"{one['message']} {one['id']}" for one in listed)):
+        return ReaderError(f"{said}. {retired.sentences(gone)}", hint=retired.WAY_ON)
+    return ReaderError(said)
 
 
 def _is_row(error: Mapping[str, Any]) -> bool:

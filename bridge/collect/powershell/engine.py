@@ -18,6 +18,7 @@ from bridge.collect.powershell.host import Host
 from bridge.collect.powershell.watch import RIGHT_ONE, Watch, not_32
 from bridge.errors import BeaconError, ReaderError
 from bridge.model import Bits, Collected, EngineFacts, Job, Minutes, Owner, Reader, Say, Talk, Tested
+from bridge.readers import retired
 from bridge.web.route import ProxyLogin
 
 _FOLDER = Path("WindowsPowerShell") / "v1.0" / "powershell.exe"
@@ -73,11 +74,13 @@ class PowerShell:
         """Run every step in order in one runspace; each leaves its capture, or a BridgeError is raised.
 
         Raises BeaconError (no 32 bits, a path too long), ReaderError (the reader threw, took too long, ended
-        itself), ReaderOutputError (a row that is none), SettingsError (a pattern .NET does not take).
+        itself, was shown an empty world), ReaderOutputError (a row that is none), SettingsError (a pattern
+        .NET does not take).
         """
         paths = {step.id: path for step, path in capture_paths(job)}
         self._refuse_long([*paths.values(), *job.reader.scripts])
         account = self._run(orders.of("collect", job, self.login), Account(job, say, paths), job.folder)
+        retired.refuse_empty_world(job.reader.name, {one.step: one.rows for one in account.captures})
         return Collected(
             engine=self._facts(account),
             captures=tuple(account.captures),
