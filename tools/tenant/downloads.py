@@ -10,7 +10,7 @@ import hmac
 import json
 import re
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from itertools import islice
 
 from tools.tenant.answers import Answer
@@ -89,13 +89,16 @@ def _refused(status: int, code: str) -> Answer:
 def _parts(report: Report, tenant: Tenant, period: str) -> Iterator[bytes]:
     """Yield a report's CSV a few rows at a time; cells that need it are quoted."""
     rows = report.rows(tenant, period)
-    yield (b"\xef\xbb\xbf" if report.mark else b"") + _text([report.columns], report.break_)
+    header = ",".join(report.columns) + report.break_
+    yield (b"\xef\xbb\xbf" if report.mark else b"") + header.encode()
     while part := list(islice(rows, _LINES)):
-        yield _text(part, report.break_)
+        yield "".join(_line(row, report) for row in part).encode()
 
 
-def _text(rows: Iterable[Sequence[str]], break_: str) -> bytes:
-    return "".join(f"{','.join(map(_cell, row))}{break_}" for row in rows).encode()
+def _line(row: list[str], report: Report) -> str:
+    for place in report.free:
+        row[place] = _cell(row[place])
+    return ",".join(row) + report.break_
 
 
 def _cell(text: str) -> str:

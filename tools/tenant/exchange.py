@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socket import socket
 
 from tools.tenant.answers import Answer, Asked
 
@@ -14,7 +15,7 @@ class Server(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def handle_error(self, request: object, client_address: object) -> None:
+    def handle_error(self, request: socket | tuple[bytes, socket], client_address: object) -> None:
         """Tell of what went wrong here, not of what a client did."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping
-from datetime import date, datetime, timedelta
-from functools import cached_property
+from datetime import date, timedelta
 from hashlib import blake2b
 from typing import Any
 
@@ -50,16 +49,16 @@ _ODD: tuple[Callable[[str, str], str], ...] = (
 _COUNTRIES = ("Germany", "France", "Côte d'Ivoire", "日本", None)
 _LOCATIONS = ("DE", "FR", "CI", "JP", None)
 _DEPARTMENTS = ("Sales", "R&D", "", None, '"Q" <A>', "2024-05-01T00:00:00Z", "Finance")
-_EPOCH = datetime(2014, 3, 1, 6, 5, 4)  # UTC, and written as such
+_DAYS = tuple((date(2014, 3, 1) + timedelta(days=number)).isoformat() for number in range(3500))
 _FRACTIONS = ("", "", "", ".5", ".1234567", ".5000000", ".000")
 _NEVER = "0001-01-01T00:00:00Z"
-_UPDATED = tuple((_EPOCH + timedelta(days=number * 11)).isoformat() + "Z" for number in range(256))
+_UPDATED = tuple(f"{_DAYS[number * 11]}T06:05:04Z" for number in range(256))
 _NO_SIGN_IN: Mapping[str, str | None] = {
     "lastSignInDateTime": _NEVER,
     "lastNonInteractiveSignInDateTime": None,
     "lastSuccessfulSignInDateTime": None,
 }
-_SEEN = (
+SEEN = (
     *((REFRESHED - timedelta(days=number)).isoformat() for number in range(200)),
     *([""] * 56),
 )  # by a byte: so many days ago, or never
@@ -68,7 +67,8 @@ _SEEN = (
 class Person:
     """One user; ``former``: one who was deleted and whom only reports remember.
 
-    ``guest`` is whether the user belongs to another tenant, ``stem`` what the addresses begin with.
+    ``guest`` is whether the user belongs to another tenant, ``stem`` what the addresses begin with;
+    ``principal`` is the user principal name, ``mail`` the address, or None.
     """
 
     def __init__(self, seed: int, domain: str, index: int, kind: Kind, *, former: bool = False) -> None:
@@ -76,9 +76,11 @@ class Person:
         self.kind = PLAIN if former else kind
         self.guest = index % 9 == 5 and not former
         self.stem = f"former{index}" if former else f"user{index}"
-        self.digest = blake2b(
-            f"{seed}/{'former/' if former else ''}{index}".encode(), digest_size=16
-        ).digest()
+        at_home = f"{self.stem}@{domain}"
+        self.principal = f"{self.stem}_fabrikam.example#EXT#@{domain}" if self.guest else at_home
+        self.mail = None if index % 6 == 4 else f"{self.stem}@fabrikam.example" if self.guest else at_home
+        key = f"{seed}/former/{index}" if former else f"{seed}/{index}"
+        self.digest = blake2b(key.encode(), digest_size=16).digest()
 
     @property
     def id(self) -> str:
@@ -96,32 +98,26 @@ class Person:
         return _FAMILY[self.digest[1] % len(_FAMILY)]
 
     @property
-    def principal(self) -> str:
-        """The user principal name."""
-        if self.guest:
-            return f"{self.stem}_fabrikam.example#EXT#@{self.domain}"
-        return f"{self.stem}@{self.domain}"
-
-    @property
-    def mail(self) -> str | None:
-        """The mail address, if there is one."""
-        if self.index % 6 == 4:
-            return None
-        return f"{self.stem}@fabrikam.example" if self.guest else f"{self.stem}@{self.domain}"
-
-    @property
     def name(self) -> str:
         """The display name; many are odd."""
-        place = self.index % 20
-        if place < len(_ODD):
-            return _ODD[place](self.given, self.family)
-        return f"{self.given} {self.family}"
+        place, digest = self.index % 20, self.digest
+        given, family = _GIVEN[digest[0] % len(_GIVEN)], _FAMILY[digest[1] % len(_FAMILY)]
+        return _ODD[place](given, family) if place < len(_ODD) else f"{given} {family}"
 
-    @cached_property
+    @property
+    def _age(self) -> int:
+        return int.from_bytes(self.digest[4:8], "big") % 300_000_000
+
+    @property
+    def born(self) -> str:
+        """The day on which the account was made."""
+        return _DAYS[self._age // 86400]
+
+    @property
     def created(self) -> str:
         """When the account was made, to the second."""
-        seconds = int.from_bytes(self.digest[4:8], "big") % 300_000_000
-        return (_EPOCH + timedelta(seconds=seconds)).isoformat()
+        seconds = self._age % 86400
+        return f"{self.born}T{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
 
     @property
     def synced(self) -> bool:
@@ -130,7 +126,7 @@ class Person:
 
     def seen(self, slot: int) -> str:
         """Return the day of the last activity of one of eight kinds; empty if there was none."""
-        return _SEEN[self.digest[8 + slot % 8]]
+        return SEEN[self.digest[8 + slot % 8]]
 
     @property
     def proxies(self) -> list[str]:
@@ -166,7 +162,7 @@ class Person:
         if self.index % 20 == 6:
             return dict(_NO_SIGN_IN)
         time, digest = f"T07:05:{self.index % 60:02}Z", self.digest
-        interactive, background, success = _SEEN[digest[8]], _SEEN[digest[13]], _SEEN[digest[14]]
+        interactive, background, success = SEEN[digest[8]], SEEN[digest[13]], SEEN[digest[14]]
         return {
             "lastSignInDateTime": (
                 _NEVER if self.index % 10 == 3 else interactive + time if interactive else None

@@ -6,30 +6,18 @@ from its name; what Microsoft writes there in detail is not documented.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
+from itertools import chain
 
+from tools.tenant.columns import Fill, Layout, Line, Maker, devices, fills, numbers, used
 from tools.tenant.data import Tenant
-from tools.tenant.people import REFRESHED, Person
+from tools.tenant.people import Person
 from tools.tenant.skus import COPILOT, PROJECT, VISIO
 
 PERIODS = ("D7", "D30", "D90", "D180")
-Cell = Callable[["Line"], str]
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """What a row is made of: whose it is, who is named in it, which period and product it is about."""
-
-    tenant: Tenant
-    person: Person
-    principal: str
-    name: str
-    period: str
-    product: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,7 +32,7 @@ class Report:
     columns: tuple[str, ...]
     slot: int
     holds: Callable[[Person], bool]
-    rest: Callable[[str], Cell]
+    rest: Maker
     products: Callable[[Person], tuple[str, ...]] = lambda person: ("",)
     period: bool = True
     version: str = "v1.0"
@@ -52,9 +40,13 @@ class Report:
     break_: str = "\r\n"
 
     @cached_property
-    def cells(self) -> tuple[Cell, ...]:
-        """What fills each column."""
-        return tuple(_cell(column, self) for column in self.columns)
+    def free(self) -> tuple[int, ...]:
+        """The places of the columns whose cells are texts that somebody wrote."""
+        return tuple(place for place, name in enumerate(self.columns) if name.endswith("Display Name"))
+
+    @cached_property
+    def _fills(self) -> tuple[Fill, ...]:
+        return fills(Layout(self.columns, self.slot, self.rest))
 
     def rows(self, tenant: Tenant, period: str = "D30") -> Iterator[list[str]]:
         """Yield the rows, without the header, as texts by column."""
@@ -64,7 +56,7 @@ class Report:
             principal, name = _named(tenant, person)
             for product in self.products(person):
                 line = Line(tenant, person, principal, name, period, product)
-                yield [cell(line) for cell in self.cells]
+                yield list(chain.from_iterable([fill(line) for fill in self._fills]))
 
     def _people(self, tenant: Tenant) -> Iterator[Person]:
         yield from filter(self.holds, map(tenant.person, range(tenant.users)))
@@ -82,7 +74,8 @@ def _named(tenant: Tenant, person: Person) -> tuple[str, str]:
         return _hidden(person.principal), _hidden(person.name)
     if "unknown-names" in odd and person.index % 4 == 1:
         return "(Unknown)", "(Unknown)"
-    return person.principal, person.name.translate(_PLAIN)
+    name = person.name
+    return person.principal, name if name.isprintable() else name.translate(_PLAIN)
 
 
 # Control characters are in no report, as far as anybody has seen; line breaks are.
@@ -91,101 +84,6 @@ _PLAIN = {**dict.fromkeys((*range(9), 11, 12, *range(14, 32), 0xFFFE)), 9: " "}
 
 def _hidden(text: str) -> str:
     return blake2b(text.encode(), digest_size=16).hexdigest().upper()
-
-
-# --- what is in a column ---
-
-
-def _cell(column: str, report: Report) -> Cell:
-    for pattern, make in _RULES:
-        if re.fullmatch(pattern, column):
-            return make(column, report)
-    return report.rest(column)
-
-
-def _always(text: str) -> Callable[[str, Report], Cell]:
-    return lambda column, report: lambda line: text
-
-
-def _by(value: Cell) -> Callable[[str, Report], Cell]:
-    return lambda column, report: value
-
-
-def _has(line: Line, service: str) -> bool:
-    suites = line.person.kind.suite
-    return suites if service != "Skype For Business" else suites and line.person.index % 2 == 0
-
-
-def _license(column: str, report: Report) -> Cell:
-    service = column.removeprefix("Has ").removesuffix(" License")
-    return lambda line: str(_has(line, service))
-
-
-def _assigned(column: str, report: Report) -> Cell:
-    service = column.removesuffix(" License Assign Date")
-    return lambda line: line.person.created[:10] if _has(line, service) else ""
-
-
-def _last(column: str, report: Report) -> Cell:
-    service = column.removesuffix("Last Activity Date").strip()
-    if f"Has {service} License" in report.columns:
-        return lambda line: line.person.seen(_SLOTS[service]) if _has(line, service) else ""
-    slot = _SLOTS.get(service, report.slot)
-    return lambda line: line.person.seen(slot)
-
-
-_SLOTS = {"Exchange": 0, "OneDrive": 1, "SharePoint": 2, "Skype For Business": 3, "Yammer": 4, "Teams": 5}
-_SLOTS |= {"Word Copilot": 1, "Excel Copilot": 2, "Outlook Copilot": 3, "Copilot Chat": 4}
-
-
-def _deleted(line: Line) -> str:
-    return REFRESHED.replace(day=3).isoformat() if line.person.former else ""
-
-
-_RULES: tuple[tuple[str, Callable[[str, Report], Cell]], ...] = (
-    ("Report Refresh Date", _always(REFRESHED.isoformat())),
-    ("Report Period", _by(lambda line: line.period.removeprefix("D"))),
-    ("(User|Owner) Principal Name", _by(lambda line: line.principal)),
-    ("(Owner )?Display Name", _by(lambda line: line.name)),
-    ("User Id", _by(lambda line: line.person.id)),
-    ("Tenant Display Name", _by(lambda line: line.tenant.display_name)),
-    ("Shared Channel Tenant Display Names|Site URL", _always("")),
-    ("Is Deleted", _by(lambda line: str(line.person.former))),
-    ("Deleted Date|State Change Date", _by(_deleted)),
-    ("User State", _by(lambda line: "deleted" if line.person.former else "active")),
-    ("Created Date", _by(lambda line: line.person.created[:10])),
-    ("Has .+ License", _license),
-    (".+ License Assign Date", _assigned),
-    ("Assigned Products", _by(lambda line: line.person.kind.products)),
-    ("Product Type", _by(lambda line: line.product)),
-    ("(.* )?Last Activity Date|Last Activat(ed|ion) Date", _last),
-    (".+ Duration", _by(lambda line: f"PT{line.person.digest[9] % 60}M{line.person.digest[10] % 60}S")),
-    ("Has (Other Action|Archive)", _by(lambda line: "Yes" if line.person.index % 3 else "No")),
-    ("Is Licensed", _always("Yes")),
-)
-
-
-def _number(column: str) -> Cell:
-    """Return what counts something: nothing for whoever was never active."""
-    place = blake2b(column.encode(), digest_size=1).digest()[0]
-    factor = 4096 if "Byte" in column else 1
-    return lambda line: str(
-        line.person.digest[place % 8] * place % 97 * factor if line.person.seen(place) else 0
-    )
-
-
-def _used(column: str) -> Cell:
-    slot = blake2b(column.encode(), digest_size=1).digest()[0]
-    return lambda line: "Yes" if line.person.seen(slot) else "No"
-
-
-def _devices(column: str) -> Cell:
-    """Return on how many devices a product is activated; the file leaves some zeros out."""
-    if column == "Activated On Shared Computer":
-        return lambda line: str(line.person.index % 50 == 0).upper()
-    place = ["Windows", "Mac", "Windows 10 Mobile", "iOS", "Android"].index(column)
-    counts = ("0", "1", "2", "", "0", "3")
-    return lambda line: counts[line.person.digest[place] % 6] if line.person.seen(6) and place != 2 else "0"
 
 
 # --- the reports ---
@@ -237,7 +135,7 @@ _ALL = (
         ),
         0,
         _licensed,
-        _number,
+        numbers,
         mark=True,
     ),
     Report(
@@ -248,11 +146,11 @@ _ALL = (
         ),
         6,
         lambda person: True,
-        _devices,
+        devices,
         products=_activated,
         period=False,
     ),
-    Report(EMPTY, _APP_COLUMNS, 6, _suite, _used, mark=True, break_="\n"),
+    Report(EMPTY, _APP_COLUMNS, 6, _suite, used, mark=True, break_="\n"),
     Report(
         "getEmailActivityUserDetail",
         _columns(
@@ -262,7 +160,7 @@ _ALL = (
         ),
         0,
         _suite,
-        _number,
+        numbers,
     ),
     Report(
         "getMailboxUsageDetail",
@@ -274,7 +172,7 @@ _ALL = (
         ),
         0,
         _suite,
-        _number,
+        numbers,
         break_="\n",
     ),
     Report(
@@ -282,7 +180,7 @@ _ALL = (
         _columns(f"Report Refresh Date,User Principal Name,{_SHARED},Assigned Products,Report Period"),
         1,
         _suite,
-        _number,
+        numbers,
     ),
     Report(
         "getOneDriveUsageAccountDetail",
@@ -293,7 +191,7 @@ _ALL = (
         ),
         1,
         _suite,
-        _number,
+        numbers,
         mark=True,
     ),
     Report(
@@ -304,7 +202,7 @@ _ALL = (
         ),
         2,
         _suite,
-        _number,
+        numbers,
     ),
     Report(
         "getTeamsUserActivityUserDetail",
@@ -322,7 +220,7 @@ _ALL = (
         ),
         5,
         _suite,
-        _number,
+        numbers,
         break_="\n",
     ),
     Report(
@@ -347,7 +245,7 @@ _ALL = (
         ),
         3,
         _suite,
-        _number,
+        numbers,
     ),
     Report(
         "getYammerActivityUserDetail",
@@ -357,7 +255,7 @@ _ALL = (
         ),
         4,
         _suite,
-        _number,
+        numbers,
     ),
     Report(
         "getMicrosoft365CopilotUsageUserDetail",
@@ -370,7 +268,7 @@ _ALL = (
         ),
         7,
         lambda person: COPILOT in person.kind.skus,
-        _number,
+        numbers,
         version="beta",
     ),
 )
