@@ -21,11 +21,8 @@ HALF = "This is the online half: local Office installations are counted by the s
 MOST_LISTED = 20  # users of a kind on a screen and on a page; JSON and CSV have all
 MOST_BARS = 25
 
-_NUMBERS = {
-    "Bought": "bought",
-    "Warning": "warning",
-    "Suspended": "suspended",
-    "Locked out": "locked_out",
+_UNITS = {"Bought": "bought", "Warning": "warning", "Suspended": "suspended", "Locked out": "locked_out"}
+_USERS = {
     "Assigned": "assigned",
     "To disabled": "assigned_disabled",
     "Active": "active",
@@ -34,6 +31,7 @@ _NUMBERS = {
     "Not reported": "not_reported",
     "Devices": "devices",
 }
+_HEAD = ("Product", "Part number", *_UNITS, *_USERS, "Renewal")
 _SAYS = {
     ("without mail", False): "users without mail",
     ("without mail", True): "guests without mail",
@@ -90,31 +88,35 @@ def lines(found: Position) -> list[object]:
     return [
         *(f"{name:<{width}}  {display(text)}" for name, text in told),
         "",
-        _licences_table(found.licences),
+        *_tables(found.licences),
         HALF,
     ]
 
 
-def _licences_table(found: Sequence[Licence]) -> Table | str:
+def _tables(found: Sequence[Licence]) -> Iterator[Table | str]:
+    """Yield what was bought, then who uses it: both in one table are too wide for most terminals."""
     if not found:
-        return "The tenant has no licences."
-    rows = ([display(str(cell)) for cell in _shown(one)] for one in found)
-    return _right(screen.table(_HEAD, rows))
+        yield "The tenant has no licences."
+        return
+    bought = ([one.name, one.part_number, *_counts(one, _UNITS), _renewal(one)] for one in found)
+    yield _table(("Product", "Part number", *_UNITS, "Renewal"), bought)
+    yield ""
+    yield _table(("Product", *_USERS), ([one.name, *_counts(one, _USERS)] for one in found))
 
 
-def _right(drawn: Table) -> Table:
-    for column in drawn.columns:
-        if column.header in _NUMBERS:
-            column.justify, column.no_wrap = "right", True
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    drawn = screen.table(head, ([display(cell) for cell in row] for row in rows))
+    for name, column in zip(head, drawn.columns, strict=True):
+        if name in _UNITS or name in _USERS:
+            column.header = name.replace(" ", "\n")
+            column.justify = "right"
+        column.no_wrap = name not in {"Product", "Part number"}
     return drawn
 
 
-_HEAD = ("Product", "Part number", *_NUMBERS, "Renewal")
-
-
-def _shown(one: Licence) -> list[str]:
-    numbers = (getattr(one, name) for name in _NUMBERS.values())
-    return [one.name, one.part_number, *("-" if n is None else f"{n:,}" for n in numbers), _renewal(one)]
+def _counts(one: Licence, names: Mapping[str, str]) -> Iterator[str]:
+    numbers = (getattr(one, name) for name in names.values())
+    return ("-" if number is None else f"{number:,}" for number in numbers)
 
 
 def _renewal(one: Licence) -> str:
@@ -287,13 +289,14 @@ def _parts(found: Position, before: str = "") -> Iterator[Part]:
             note=_left_out(bars, used, ""),
         )
     if found.licences:
-        rows = [
-            [one.name, one.part_number, *(getattr(one, name) for name in _NUMBERS.values()), _renewal(one)]
-            for one in found.licences
-        ]
+        rows = [[one.name, one.part_number, *_numbers(one), _renewal(one)] for one in found.licences]
         yield Grid(f"{before}Licences", _HEAD, rows)
     else:
         yield Note(f"{before}The tenant has no licences.")
+
+
+def _numbers(one: Licence) -> list[int | None]:
+    return [getattr(one, name) for name in (*_UNITS.values(), *_USERS.values())]
 
 
 def _most(found: Sequence[Licence]) -> list[Licence]:
