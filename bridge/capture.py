@@ -11,7 +11,7 @@ attribute. The same bytes come from ps_scripts/Invoke-Reader.ps1 and from Captur
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -30,7 +30,6 @@ _UNHOLDABLE = "\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff"
 _TO_ESCAPE = re.compile(f"[{_UNHOLDABLE}]|_(?=x[0-9A-Fa-f]{{4}}(?:_|[{_UNHOLDABLE}]))")
 _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
 _SPECIAL = re.compile(f'[&<>"\t\n\r{_UNHOLDABLE}]|_x')  # neither escape nor attribute changes what has none
-_MARKUP = re.compile('[&<>"\t\n\r]')
 _ENTITIES = {
     "&": "&amp;",
     "<": "&lt;",
@@ -40,6 +39,11 @@ _ENTITIES = {
     "\n": "&#xA;",
     "\r": "&#xD;",
 }
+_MARKUP = "".join(_ENTITIES).encode()
+# Bytes that need no care: neither markup nor a control character, nor the first one of U+FFFE.
+_SURE = bytes(byte for byte in range(0x20, 0x100) if byte not in (*_MARKUP, 0xEF))
+_MASKS = {'"': "\x01", "<": "\x02", ">": "\x03", "\n": "\x04"}
+_MASKED = {mask: character for character, mask in _MASKS.items()}
 
 
 def escape(text: str) -> str:
@@ -67,14 +71,25 @@ def has_escape(text: str) -> bool:
 
 def attribute(text: str) -> str:
     """Return canonical cell text as it stands between the quotes of an attribute."""
-    if not _MARKUP.search(text):
-        return text
-    return _MARKUP.sub(lambda found: _ENTITIES[found.group()], text)
+    return _replaced(text, _ENTITIES)
+
+
+def _replaced(text: str, others: Mapping[str, str]) -> str:
+    for character, other in others.items():
+        text = text.replace(character, other)
+    return text
 
 
 def attributes(values: Iterable[tuple[str, str | None]]) -> str:
     """Return `` name="value"`` for each value that is not None, escaped."""
     return "".join(f' {name}="{attribute(escape(text))}"' for name, text in values if text is not None)
+
+
+def _is_plain(text: str) -> bool:
+    """Return whether neither `escape` nor `attribute` would change a text."""
+    if text.isascii() and not text.encode().translate(None, _SURE) and "_x" not in text:
+        return True
+    return not _SPECIAL.search(text)
 
 
 @lru_cache
@@ -99,9 +114,45 @@ def row_line(openings: Sequence[str], cells: Sequence[str | None]) -> str:
     parts = ["<r"]
     for opening, text in zip(openings, cells, strict=True):
         if text is not None:
-            parts += (opening, attribute(escape(text)) if _SPECIAL.search(text) else text, '"')
+            parts += (opening, text if _is_plain(text) else attribute(escape(text)), '"')
     parts.append("/>\n")
     return "".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class RowForm:
+    """The form of all rows in which just the same cells are null: makes the line of `row_line`, sooner.
+
+    ``text`` takes the cells of most rows as they are; ``marks`` are its own bytes that a cell must not have.
+    ``masked`` is the text with other characters for its own markup, so that what is in the cells can be told.
+    """
+
+    openings: Sequence[str]
+    text: str
+    masked: str
+    marks: bytes
+
+    @classmethod
+    def of(cls, openings: Sequence[str], cells: Sequence[str | None]) -> RowForm:
+        """Return the form of a row, and of all that are like it."""
+        parts = (
+            "%.0s" if text is None else f'{opening}%s"' for opening, text in zip(openings, cells, strict=True)
+        )
+        text = f"<r{''.join(parts)}/>\n"
+        return cls(openings, text, _replaced(text, _MASKS), text.encode().translate(None, _SURE))
+
+    def line(self, cells: tuple[str | None, ...]) -> str:
+        """Return one row in its only form."""
+        line = self.text % cells
+        try:
+            care = line.encode().translate(None, _SURE)
+        except UnicodeEncodeError:  # a lone surrogate
+            return row_line(self.openings, cells)
+        if "_x" in line or care.translate(None, _MARKUP):
+            return row_line(self.openings, cells)
+        if care == self.marks:
+            return line
+        return _replaced(attribute(self.masked % cells), _MASKED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +270,18 @@ class CaptureWriter:
         """Write one row of canonical cell text, in column order; None is null."""
         self._file.write(row_line(self._openings, cells))
         self.rows += 1
+
+    def write_lines(self, lines: Sequence[str]) -> None:
+        """Write rows that are row lines already, as `row_line` makes them."""
+        self._file.writelines(lines)
+        self.rows += len(lines)
+
+    def restart(self) -> None:
+        """Throw the rows away; the step begins again."""
+        self._file.seek(0)
+        self._file.truncate()
+        self._file.write(head(self._header))
+        self.rows = 0
 
     def finish(self, gaps: Sequence[Gap] = ()) -> Capture:
         """Write the trailer, flush, and move the file to its place."""

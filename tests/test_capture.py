@@ -13,7 +13,17 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from bridge.capture import CaptureWriter, Header, attribute, escape, keys, unescape
+from bridge.capture import (
+    CaptureWriter,
+    Header,
+    RowForm,
+    attribute,
+    escape,
+    keys,
+    openings,
+    row_line,
+    unescape,
+)
 from bridge.convert import dialects
 from bridge.convert.frames import Frames, parse_header, parse_trailer
 from bridge.convert.values import Row, as_json
@@ -362,3 +372,35 @@ def test_endless_lines_and_tails_are_refused_without_reading_them_whole(tmp_path
     assert "it has a line of more than 16 MiB" in refusal(path)
     path.write_bytes(before + b"</rows>\n" + after + b" " * (17 * 1024 * 1024))
     assert "bytes follow its end" in refusal(path)
+
+
+# --- many rows at a time ---
+
+
+@given(st.lists(st.none() | texts, min_size=4, max_size=4), st.lists(texts, min_size=4, max_size=4))
+@example(["a", None, 'b" c="<>&', "\t\r\n"], ["\x01", "\ufffe", "_x0041_", "\ud800"])
+@example(["\x02\x03\x04", "\uff08\uffff", "", None], ["Zoë", "\U0001f600", "_x", "\x7f"])
+def test_a_row_form_makes_the_lines_of_row_line(first: list[str | None], second: list[str]) -> None:
+    """A form made for one row makes of every row with the same nulls the line that is made cell by cell."""
+    form = RowForm.of(openings(4), first)
+    for cells in (
+        tuple(first),
+        tuple(None if one is None else other for one, other in zip(first, second, strict=True)),
+    ):
+        assert form.line(cells) == row_line(openings(4), cells)
+
+
+def test_a_writer_takes_lines_and_can_begin_again(tmp_path: Path) -> None:
+    """Rows that were thrown away leave nothing behind; lines count as rows."""
+    lines = [row_line(openings(4), row) for row in ROWS]
+    for name, thrown in (("plain.xml", 0), ("again.xml", 1000)):
+        with CaptureWriter(tmp_path / name, HEADER) as writer:
+            writer.write_lines(lines * thrown)
+            writer.write(ROWS[0])
+            writer.restart()
+            writer.write_lines(lines)
+            assert writer.rows == len(ROWS)
+            assert writer.finish().rows == len(ROWS)
+    again, plain = ((tmp_path / name).read_text() for name in ("again.xml", "plain.xml"))
+    assert again.partition("<trailer")[0] == plain.partition("<trailer")[0]
+    assert again.count("<r ") == len(ROWS)

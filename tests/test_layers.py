@@ -48,7 +48,7 @@ DATA = {"ps_scripts", "importprocedures"}  # folders of files that travel with t
 ALONE = {
     "pypsrp": ("collect/remote.py",),
     "msal": ("signin/",),
-    "requests": ("web/session.py", "collect/graph/conversation.py", "signin/"),
+    "requests": ("web/session.py", "collect/graph/", "signin/"),
     "lxml": ("readers/", "package/manifest.py", "schedule/task.py"),
     "tomlkit": ("settings/addition.py",),
     "click": ("cli/", "desk.py"),
@@ -62,7 +62,7 @@ ALONE = {
     "filelock": ("runs/", "secrets/store.py"),
     "psutil": ("system/processes.py",),
     "platformdirs": ("system/places.py",),
-    "tenacity": ("system/files.py", "collect/graph/conversation.py", "signin/"),
+    "tenacity": ("system/files.py", "collect/graph/", "signin/"),
     "winreg": ("system/registry.py",),
     "pywintypes": ("system/processes.py", "system/windows.py", "system/vault.py"),
     "_win32typing": ("system/windows.py",),

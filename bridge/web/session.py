@@ -35,6 +35,8 @@ class _Adapter(HTTPAdapter):
     def send(self, request: requests.PreparedRequest, *rest: Any, **more: Any) -> requests.Response:  # noqa: ANN401  # as its parent
         """Send a request and read its answer whole; requests' Timeout if that takes far too long.
 
+        With ``stream`` its body is left to be read, for as long as it takes.
+
         A thread of its own does it, for a single drip of the headers resets every timeout of a socket. One
         that is given up ends with its connection, or with this process.
         """
@@ -44,7 +46,8 @@ class _Adapter(HTTPAdapter):
         def work() -> None:
             try:
                 answer = ask(request, *rest, **more)
-                _ = answer.content
+                if not more.get("stream"):
+                    _ = answer.content
                 done.set_result(answer)
             except BaseException as error:  # noqa: BLE001  # it is raised where the answer is waited for
                 done.set_exception(error)

@@ -1,160 +1,245 @@
-"""What the native engine asks Microsoft Graph for: each step of our reader folder Microsoft 365 as a call.
+"""What the native engine lists on Microsoft Graph: each step that is a list of items, as a call.
 
-The fields are those of learn.microsoft.com/graph/api/resources/user, .../subscribedsku and
-.../licenseassignmentstate; docs/readers.md says what the columns mean.
+The fields are those of learn.microsoft.com/graph/api/resources/user, .../organization, .../subscribedsku,
+.../companysubscription, .../signinactivity and .../licenseassignmentstate; docs/readers.md says what the
+columns mean.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-Item = dict[str, Any]
-Cell = Callable[[Item], str | None]
+from bridge.collect.graph.cells import Cell, Item, Unfit, flag, moment, text, texts, whole
+from bridge.collect.graph.names import Names
 
-_MOMENT = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(\.[0-9]{1,7})?Z")
-
-
-class Unfit(ValueError):
-    """An item that is not shaped as Graph documents it; the message says where."""
+_NEVER = "0001-01-01T00:00:00Z"
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One step: the path below /v1.0, the least permission, and each column's cell by its property.
+    """One step: the path below /v1.0, the least permission, and each column's cell.
 
-    ``rows`` makes rows of an item of the answer: itself, or one for each of its parts.
+    ``rows`` makes flat rows of an item of the answer: itself, or one for each of its parts. ``gap`` is what
+    is noted where the permission is missing; without one that is an error. ``once`` is the property by which
+    an item that comes again is known, and how such items are called.
     """
 
     path: str
     permission: str
     cells: Mapping[str, Cell]
-    rows: Callable[[Item], Iterator[Item]]
-
-
-# --- cells ---
-
-
-def _value(item: Item, path: tuple[str, ...]) -> Any:  # noqa: ANN401  # JSON can be anything
-    """Return the value at a path; a property that was asked for and did not come is an error."""
-    value: Any = item
-    for name in path:
-        if not isinstance(value, dict) or name not in value:
-            raise Unfit(f"there is no {'.'.join(path)}")
-        value = value[name]
-    return value
-
-
-def _cell(path: tuple[str, ...], kind: type, shown: Callable[[Any], str]) -> Cell:
-    def cell(item: Item) -> str | None:
-        value = _value(item, path)
-        if value is None:
-            return None
-        if type(value) is not kind:
-            raise Unfit(f"{'.'.join(path)} is {str(value)[:80]!r}, expected {kind.__name__}")
-        return shown(value)
-
-    return cell
-
-
-def _text(*path: str) -> Cell:
-    return _cell(path, str, str)
-
-
-def _whole(*path: str) -> Cell:
-    return _cell(path, int, str)
-
-
-def _flag(*path: str) -> Cell:
-    return _cell(path, bool, lambda value: "true" if value else "false")
-
-
-def _moment(*path: str) -> Cell:
-    """Return a cell of a moment in UTC: ``yyyy-MM-ddTHH:mm:ss[.f]Z`` without trailing zeros."""
-
-    def shown(text: str) -> str:
-        form = _MOMENT.fullmatch(text)
-        if form is None:
-            raise Unfit(f"{'.'.join(path)} is {text[:80]!r}, expected a moment such as 2026-11-24T08:15:30Z")
-        return form[1] + (form[2] or "").rstrip("0").rstrip(".") + "Z"
-
-    return _cell(path, str, shown)
-
-
-def _sorted_texts(*path: str) -> Cell:
-    def shown(texts: list[object]) -> str:
-        if not all(isinstance(text, str) for text in texts):
-            raise Unfit(f"{'.'.join(path)} is no list of texts")
-        return ";".join(sorted(map(str, texts)))
-
-    return _cell(path, list, shown)
+    rows: Callable[[Item, Names], Iterable[Item]]
+    gap: str = ""
+    once: tuple[str, str] = ("id", "users")
 
 
 # --- rows ---
 
 
-def _itself(item: Item) -> Iterator[Item]:
-    yield item
+def _itself(item: Item, _: Names) -> Iterable[Item]:
+    return (item,)
 
 
-def _states(user: Item) -> Iterator[Item]:
-    """Yield each licenseAssignmentState of a user, with the user beside it."""
-    states = _value(user, ("licenseAssignmentStates",))
-    if not isinstance(states, list):
-        raise Unfit("licenseAssignmentStates is no list")
-    for state in states:
-        yield {"user": user, "state": state}
+def _inner(item: Item, name: str) -> Item:
+    """Return the properties of an object within an item, each called ``name.property``."""
+    inner = item.get(name)
+    if not isinstance(inner, dict):
+        raise Unfit(f"there is no {name}")
+    return {f"{name}.{key}": value for key, value in inner.items()}
+
+
+def _parts(item: Item, name: str) -> list[Item]:
+    parts = item.get(name)
+    if not isinstance(parts, list):
+        raise Unfit(f"{name} is no list")
+    if not all(isinstance(part, dict) for part in parts):
+        raise Unfit(f"{name} is no list of objects")
+    return parts
+
+
+def _organization(item: Item, _: Names) -> Iterable[Item]:
+    """Yield a tenant with its domains; what Graph left out is null."""
+    domains = _parts(item, "verifiedDomains") if item.get("verifiedDomains") is not None else []
+    nothing = dict.fromkeys(("displayName", "countryLetterCode", "tenantType", "createdDateTime"))
+    yield {
+        **nothing,
+        **item,
+        "default": next((one.get("name") for one in domains if one.get("isDefault") is True), None),
+        "initial": next((one.get("name") for one in domains if one.get("isInitial") is True), None),
+    }
+
+
+def _subscription(item: Item, names: Names) -> Iterable[Item]:
+    name = names.product(item.get("skuId"), item.get("skuPartNumber"))
+    yield {**item, **_inner(item, "prepaidUnits"), "name": name}
+
+
+def _plans(item: Item, names: Names) -> Iterable[Item]:
+    """Yield each service plan of a product, in the answer's order."""
+    for plan in _parts(item, "servicePlans"):
+        name = names.plan(plan.get("servicePlanId"), plan.get("servicePlanName"))
+        yield {**plan, "skuId": item["skuId"], "name": name}
+
+
+def _states(item: Item, _: Names) -> Iterable[Item]:
+    """Yield each licenseAssignmentState of a user, with the user's id."""
+    user = item["id"]
+    for state in _parts(item, "licenseAssignmentStates"):
+        yield {**state, "id": user}
+
+
+def _sign_ins(item: Item, _: Names) -> Iterable[Item]:
+    """Yield a user's last sign-ins, if there was one; Graph says the year 1 where there was none."""
+    activity = item.get("signInActivity")
+    if activity is None:
+        return
+    if not isinstance(activity, dict):
+        raise Unfit("signInActivity is no object")
+    dates = {name: activity.get(name) for name in _SIGN_INS}
+    seen = {name: None if date == _NEVER else date for name, date in dates.items()}
+    if any(seen.values()):
+        yield {**seen, "id": item["id"]}
+
+
+_SIGN_INS = ("lastSignInDateTime", "lastNonInteractiveSignInDateTime", "lastSuccessfulSignInDateTime")
 
 
 # --- the steps ---
 
+_ORGANIZATION = Call(
+    path="/organization?$select=id,displayName,verifiedDomains,countryLetterCode,tenantType,createdDateTime",
+    permission="Organization.Read.All",
+    cells={
+        "TenantId": text("id"),
+        "DisplayName": text("displayName"),
+        "DefaultDomain": text("default"),
+        "InitialDomain": text("initial"),
+        "CountryLetterCode": text("countryLetterCode"),
+        "TenantType": text("tenantType"),
+        "CreatedDateTime": moment("createdDateTime"),
+    },
+    rows=_organization,
+    gap="organization",
+    once=("id", "organizations"),
+)
+
+_SUBSCRIPTION = Call(
+    path="/subscribedSkus?$select=skuId,skuPartNumber,accountId,accountName,appliesTo,capabilityStatus,"
+    "consumedUnits,prepaidUnits,subscriptionIds",
+    permission="LicenseAssignment.Read.All",
+    cells={
+        "SkuId": text("skuId"),
+        "SkuPartNumber": text("skuPartNumber"),
+        "ProductName": text("name"),
+        "AccountId": text("accountId"),
+        "AccountName": text("accountName"),
+        "AppliesTo": text("appliesTo"),
+        "CapabilityStatus": text("capabilityStatus"),
+        "Enabled": whole("prepaidUnits.enabled"),
+        "Warning": whole("prepaidUnits.warning"),
+        "Suspended": whole("prepaidUnits.suspended"),
+        "LockedOut": whole("prepaidUnits.lockedOut"),
+        "ConsumedUnits": whole("consumedUnits"),
+        "SubscriptionIds": texts("subscriptionIds"),
+    },
+    rows=_subscription,
+    once=("skuId", "products"),
+)
+
+_SERVICE_PLAN = Call(
+    path="/subscribedSkus?$select=skuId,skuPartNumber,servicePlans",
+    permission="LicenseAssignment.Read.All",
+    cells={
+        "SkuId": text("skuId"),
+        "ServicePlanId": text("servicePlanId"),
+        "ServicePlanName": text("servicePlanName"),
+        "PlanName": text("name"),
+        "AppliesTo": text("appliesTo"),
+        "ProvisioningStatus": text("provisioningStatus"),
+    },
+    rows=_plans,
+    once=("skuId", "products"),
+)
+
+_COMMERCE_SUBSCRIPTION = Call(
+    path="/directory/subscriptions",
+    permission="Organization.Read.All",
+    cells={
+        "SubscriptionId": text("id"),
+        "CommerceSubscriptionId": text("commerceSubscriptionId"),
+        "SkuId": text("skuId"),
+        "SkuPartNumber": text("skuPartNumber"),
+        "Status": text("status"),
+        "IsTrial": flag("isTrial"),
+        "TotalLicenses": whole("totalLicenses"),
+        "CreatedDateTime": moment("createdDateTime"),
+        "NextLifecycleDateTime": moment("nextLifecycleDateTime"),
+        "OwnerType": text("ownerType"),
+        "OwnerTenantId": text("ownerTenantId"),
+    },
+    rows=_itself,
+    gap="commerce-subscriptions",
+    once=("id", "subscriptions"),
+)
+
+_USER = Call(
+    path="/users?$select=id,userPrincipalName,mail,proxyAddresses,otherMails,displayName,givenName,surname,"
+    "accountEnabled,userType,createdDateTime,country,department,usageLocation,onPremisesImmutableId,"
+    "onPremisesLastSyncDateTime&$top=999",
+    permission="User.Read.All",
+    cells={
+        "UserId": text("id"),
+        "UserPrincipalName": text("userPrincipalName"),
+        "Mail": text("mail"),
+        "ProxyAddresses": texts("proxyAddresses", empty=None),
+        "OtherMails": texts("otherMails", empty=None),
+        "DisplayName": text("displayName"),
+        "GivenName": text("givenName"),
+        "Surname": text("surname"),
+        "AccountEnabled": flag("accountEnabled"),
+        "UserType": text("userType"),
+        "CreatedDateTime": moment("createdDateTime"),
+        "Country": text("country"),
+        "Department": text("department"),
+        "UsageLocation": text("usageLocation"),
+        "OnPremisesImmutableId": text("onPremisesImmutableId"),
+        "OnPremisesLastSyncDateTime": moment("onPremisesLastSyncDateTime"),
+    },
+    rows=_itself,
+)
+
+_ASSIGNMENT = Call(
+    path="/users?$select=id,licenseAssignmentStates&$top=500",
+    permission="User.Read.All",
+    cells={
+        "UserId": text("id"),
+        "SkuId": text("skuId"),
+        "AssignedByGroup": text("assignedByGroup"),
+        "State": text("state"),
+        "DisabledPlans": texts("disabledPlans"),
+    },
+    rows=_states,
+)
+
+_SIGN_IN = Call(
+    path="/users?$select=id,signInActivity&$top=500",
+    permission="AuditLog.Read.All or an Entra ID P1 licence",
+    cells={
+        "UserId": text("id"),
+        "LastSignInDateTime": moment("lastSignInDateTime"),
+        "LastNonInteractiveSignInDateTime": moment("lastNonInteractiveSignInDateTime"),
+        "LastSuccessfulSignInDateTime": moment("lastSuccessfulSignInDateTime"),
+    },
+    rows=_sign_ins,
+    gap="sign-ins",
+)
+
 CALLS: Mapping[str, Call] = {
-    "Subscription.xml/Subscription": Call(
-        path="/subscribedSkus?$select=skuId,skuPartNumber,appliesTo,capabilityStatus,consumedUnits,prepaidUnits",
-        permission="LicenseAssignment.Read.All",
-        cells={
-            "SkuId": _text("skuId"),
-            "SkuPartNumber": _text("skuPartNumber"),
-            "AppliesTo": _text("appliesTo"),
-            "CapabilityStatus": _text("capabilityStatus"),
-            "Enabled": _whole("prepaidUnits", "enabled"),
-            "Warning": _whole("prepaidUnits", "warning"),
-            "Suspended": _whole("prepaidUnits", "suspended"),
-            "LockedOut": _whole("prepaidUnits", "lockedOut"),
-            "ConsumedUnits": _whole("consumedUnits"),
-        },
-        rows=_itself,
-    ),
-    "User.xml/User": Call(
-        path="/users?$select=id,userPrincipalName,mail,displayName,accountEnabled,userType,createdDateTime,"
-        "country,department,usageLocation&$top=999",
-        permission="User.Read.All",
-        cells={
-            "UserId": _text("id"),
-            "UserPrincipalName": _text("userPrincipalName"),
-            "Mail": _text("mail"),
-            "DisplayName": _text("displayName"),
-            "AccountEnabled": _flag("accountEnabled"),
-            "UserType": _text("userType"),
-            "CreatedDateTime": _moment("createdDateTime"),
-            "Country": _text("country"),
-            "Department": _text("department"),
-            "UsageLocation": _text("usageLocation"),
-        },
-        rows=_itself,
-    ),
-    "Assignment.xml/Assignment": Call(
-        path="/users?$select=id,licenseAssignmentStates&$top=100",
-        permission="User.Read.All",
-        cells={
-            "UserId": _text("user", "id"),
-            "SkuId": _text("state", "skuId"),
-            "AssignedByGroup": _text("state", "assignedByGroup"),
-            "State": _text("state", "state"),
-            "DisabledPlans": _sorted_texts("state", "disabledPlans"),
-        },
-        rows=_states,
-    ),
+    "Organization.xml/Organization": _ORGANIZATION,
+    "Subscription.xml/Subscription": _SUBSCRIPTION,
+    "ServicePlan.xml/ServicePlan": _SERVICE_PLAN,
+    "CommerceSubscription.xml/CommerceSubscription": _COMMERCE_SUBSCRIPTION,
+    "User.xml/User": _USER,
+    "Assignment.xml/Assignment": _ASSIGNMENT,
+    "SignIn.xml/SignIn": _SIGN_IN,
 }

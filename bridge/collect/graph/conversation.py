@@ -1,13 +1,10 @@
-"""A conversation with Microsoft Graph: one call after another, page by page, with honest waits."""
+"""A conversation with Microsoft Graph: one request after another, with honest waits."""
 
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 import requests
@@ -15,251 +12,192 @@ import tenacity
 from requests.auth import AuthBase
 from requests.exceptions import ChunkedEncodingError, ContentDecodingError, SSLError, Timeout
 
-from bridge import system
-from bridge.collect.graph.calls import Call, Item
+from bridge.collect.graph.abreast import Stop
+from bridge.collect.graph.bearer import Bearer
+from bridge.collect.graph.waiting import (
+    ATTEMPTS,
+    UNANSWERED,
+    Again,
+    Budget,
+    Deadline,
+    again,
+    enough,
+    pause,
+    retry_after,
+)
 from bridge.errors import ReaderError, SignInError
-from bridge.model import Secret, TokenSource
-from bridge.web.route import Route
-from bridge.web.session import Session
 
-ATTEMPTS = 10  # of one request, the first included
-UNANSWERED = 4  # attempts where nothing answers at all
-LONGEST_WAIT = 60.0  # seconds, where Graph does not say how long
-WAITED = 900.0  # seconds, altogether for one request
 _TIMEOUT = 100.0  # seconds without a byte
+_SOON = 0.05  # seconds that are not worth telling
 _UNANSWERED = (requests.ConnectionError, Timeout, ChunkedEncodingError, ContentDecodingError)
 _EXPIRED_PAGES = {"Directory_ExpiredPageToken", "DirectoryPageTokenNotFoundException"}
 
 
-# --- what it needs ---
+class Forbidden(Exception):
+    """Graph wants a permission that the app does not have: ``error``, unless it is a gap."""
+
+    def __init__(self, error: ReaderError) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
-class Bearer(AuthBase):
-    """The access token, put into each request's header.
+class Restart(Exception):
+    """A list or a download that cannot go on where it was; its step can begin again. The text says why."""
 
-    A token that was given is used until it is rejected; without one the source is asked before each request,
-    and decides when a new one is due.
-    """
 
-    def __init__(self, given: str | Secret, source: TokenSource | None) -> None:
-        token = given if isinstance(given, Secret) else Secret(given)
-        self._source = source
-        self._asked = None if token.reveal() else source
-        if self._asked is not None:
-            token = self._asked(None)
-        if not token.reveal():
-            raise SignInError(
-                "AccessToken is empty and nothing else gives a token.",
-                hint='Write AccessToken = { secret = "env:NAME" } in the connection\'s parameters.',
-            )
-        self._token = token
+class _Unsigned(AuthBase):
+    """Signs nothing, and keeps requests from finding something to sign with."""
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Sign a request."""
-        if self._asked is not None:
-            self._token = self._asked(None)
-        request.headers["Authorization"] = f"Bearer {self._token.reveal()}"
         return request
 
-    def renew(self) -> bool:
-        """Ask for another token in place of a rejected one; False if there is nobody to ask."""
-        if self._source is None:
-            return False
-        self._token = self._source(self._token)
-        return True
 
-
-@dataclass(frozen=True, slots=True)
-class Deadline:
-    """A moment of the stopwatch, and which of the connection's minutes sets it."""
-
-    at: float
-    minutes: float
-    what: str
-
-    @classmethod
-    def after(cls, minutes: float, what: str) -> Deadline:
-        """Return the deadline so many minutes from now; 0 minutes mean none."""
-        return cls(system.stopwatch() + 60 * minutes if minutes else math.inf, minutes, what)
-
-    def refuse(self, seconds: float = 0.0) -> None:
-        """Raise ReaderError if it comes before so many seconds have passed."""
-        if system.stopwatch() + seconds > self.at:
-            raise ReaderError(
-                f"The {self.what} is not done after {self.minutes:g} minutes.",
-                hint=f"Raise minutes.{self.what} of the connection, or run again when Graph is less busy.",
-                retryable=True,
-            )
-
-
-class _Again(Exception):
-    """A request that may succeed later; ``seconds`` is how long Graph asks to wait, None if it does not."""
-
-    def __init__(self, reason: str, sentence: str, seconds: float | None, attempts: int) -> None:
-        super().__init__(sentence)
-        self.reason, self.seconds, self.attempts = reason, seconds, attempts
-
-
-# --- page by page ---
-
-
-def connected(route: Route) -> requests.Session:
-    """Return a session that keeps its connections for one run: use it as a context manager."""
-    return Session(route)
-
-
+@dataclass(frozen=True)
 class Client:
-    """Follows calls page by page for one step: waits as long as Graph asks for, and not for ever."""
+    """Asks for one step: waits as long as it is asked to, and not for ever.
 
-    def __init__(
-        self,
-        session: requests.Session,
-        root: str,
-        bearer: Bearer,
-        deadline: Deadline,
-        tell_wait: Callable[[str], None],
-    ) -> None:
-        self._session = session
-        self._root = root
-        self._bearer = bearer
-        self._deadline = deadline
-        self._tell_wait = tell_wait
+    ``bearer`` is None where no token may go. ``budget`` is shared by the calls that Graph throttles together.
+    ``tell_wait`` is told each wait as it begins; ``who`` is how an error calls whoever answers.
+    """
 
-    def items(self, call: Call) -> Iterator[Item]:
-        """Yield the items of every page of a call. A page may be empty and still have a next link."""
-        seen: set[str] = set()
-        link: str | None = self._root + call.path
-        while link is not None:
-            if link in seen:
-                raise ReaderError("Microsoft Graph named the same next page twice, so its list has no end.")
-            seen.add(link)
-            page = self._page(link, call)
-            yield from page["value"]
-            link = self._next(page)
+    session: requests.Session
+    bearer: Bearer | None
+    deadline: Deadline
+    budget: Budget
+    stop: Stop
+    tell_wait: Callable[[str], None]
+    who: str = "Microsoft Graph"
 
-    def _next(self, page: Item) -> str | None:
-        """Return the next link unchanged, if it leads to where the token may go."""
-        link = page.get("@odata.nextLink")
-        if link is None:
-            return None
-        if not isinstance(link, str) or _authority(link) != _authority(self._root):
-            raise ReaderError(
-                "Microsoft Graph named a next page elsewhere than on "
-                f"{urlsplit(self._root).netloc}: the token is not sent there."
+    def get(
+        self, address: str, *, headers: Mapping[str, str] | None = None, stream: bool = False
+    ) -> requests.Response:
+        """Return the answer to a request, whatever it is but a reason to ask again.
+
+        Redirects are not followed. A rejected token is renewed once. With ``stream`` the body of an answer
+        with status 200 has not been read yet. Raises ReaderError and SignInError.
+        """
+        answer = self._patiently(address, headers or {}, stream)
+        if self.bearer is None or answer.status_code != 401:
+            return answer
+        if self.bearer.renew(answer.request):
+            answer = self._patiently(address, headers or {}, stream)
+        if answer.status_code == 401:
+            raise SignInError(
+                f"The access token was refused. {said(answer)}",
+                hint="Give a fresh token for this GraphRoot's cloud.",
             )
-        return link
+        return answer
 
-    def _page(self, link: str, call: Call) -> Item:
-        answer = self._patiently(link)
-        if answer.status_code == 401 and self._bearer.renew():
-            answer = self._patiently(link)
-        if answer.status_code != 200:
-            raise _refusal(answer, call)
-        try:
-            page = json.loads(answer.content)
-        except ValueError as error:
-            raise ReaderError("Microsoft Graph answered with something that is no JSON.") from error
-        if not isinstance(page, dict) or not isinstance(page.get("value"), list):
-            raise ReaderError("Microsoft Graph answered without a list of values.")
-        return page
+    def blocks(self, answer: requests.Response, size: int) -> Iterator[bytes]:
+        """Yield the body of a streamed answer in blocks; raise Restart if it breaks off."""
+        with answer:
+            try:
+                for block in answer.iter_content(size):
+                    self.deadline.refuse()
+                    yield block
+            except requests.RequestException:
+                raise Restart(f"{self.who} broke off its answer") from None
 
-    def _patiently(self, link: str) -> requests.Response:
+    def _patiently(self, address: str, headers: Mapping[str, str], stream: bool) -> requests.Response:
         retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(_Again),
-            wait=_wait,
-            stop=_stop,
+            retry=tenacity.retry_if_exception_type(Again),
+            wait=pause,
+            stop=enough,
+            sleep=self.stop.sleep,
             before_sleep=self._before_sleep,
             reraise=True,
         )
         try:
-            return retrying(self._once, link)
-        except _Again as again:
+            return retrying(self._once, address, headers, stream)
+        except Again as error:
             attempts = retrying.statistics["attempt_number"]
-            raise ReaderError(f"Gave up after {attempts} attempts: {again}", retryable=True) from again
+            raise ReaderError(f"Gave up after {attempts} attempts: {error}", retryable=True) from None
 
     def _before_sleep(self, state: tenacity.RetryCallState) -> None:
-        self._deadline.refuse(state.upcoming_sleep)
-        self._tell_wait(f"waiting {state.upcoming_sleep:g} seconds: {_again(state).reason}")
+        reason, seconds = again(state).reason, state.upcoming_sleep
+        if reason == "HTTP 429":
+            self.budget.hold(seconds)
+        self._announce(seconds, reason)
 
-    def _once(self, link: str) -> requests.Response:
-        self._deadline.refuse()
-        timeout = min(_TIMEOUT, max(1.0, self._deadline.at - system.stopwatch()))
+    def _announce(self, seconds: float, reason: str) -> None:
+        self.deadline.refuse(seconds)
+        if seconds > _SOON:
+            self.tell_wait(f"waiting {round(seconds, 1):g} seconds: {reason}")
+
+    def _once(self, address: str, headers: Mapping[str, str], stream: bool) -> requests.Response:
+        while seconds := self.budget.seconds:
+            self._announce(seconds, "HTTP 429 of another call")
+            self.stop.sleep(seconds)
+        self.stop.check()
+        self.deadline.refuse()
         try:
-            answer = self._session.get(link, auth=self._bearer, timeout=timeout, allow_redirects=False)
+            answer = self._send(address, headers, stream)
         except SSLError as error:
-            raise ReaderError(f"Microsoft Graph cannot be trusted: {error}") from error
+            raise ReaderError(f"{self.who} cannot be trusted: {self._shown(error)}") from None
         except _UNANSWERED as error:
-            sentence = f"Microsoft Graph did not answer: {error}"
-            raise _Again("no answer", sentence, None, UNANSWERED) from error
+            sentence = f"{self.who} did not answer: {self._shown(error)}"
+            raise Again("no answer", sentence, None, UNANSWERED) from None
         except requests.RequestException as error:
-            raise ReaderError(f"Microsoft Graph cannot be asked: {error}") from error
+            raise ReaderError(f"{self.who} cannot be asked: {self._shown(error)}") from None
         if answer.status_code == 429 or (answer.status_code >= 500 and answer.status_code != 501):
             reason = f"HTTP {answer.status_code}"
-            raise _Again(reason, _said(answer), _retry_after(answer), ATTEMPTS)
+            raise Again(reason, self._said(answer), retry_after(answer), ATTEMPTS)
         return answer
 
+    def _send(self, address: str, headers: Mapping[str, str], stream: bool) -> requests.Response:
+        answer = self.session.get(
+            address,
+            auth=self.bearer or _Unsigned(),
+            headers=headers,
+            timeout=min(_TIMEOUT, max(1.0, self.deadline.seconds)),
+            allow_redirects=False,
+            stream=stream,
+        )
+        if stream and answer.status_code != 200:
+            _ = answer.content
+        return answer
 
-def _authority(link: str) -> tuple[str, str | None, int | None]:
-    """Return scheme, host and port of an address; impossible ones are like no other."""
+    # Without a token the address itself is the secret, and errors and bodies may quote it.
+
+    def _shown(self, error: Exception) -> str:
+        return type(error).__name__ if self.bearer is None else str(error)
+
+    def _said(self, answer: requests.Response) -> str:
+        return f"{self.who} answered with HTTP {answer.status_code}" if self.bearer is None else said(answer)
+
+
+# --- addresses ---
+
+
+def authority(address: str) -> tuple[str, str, int | None]:
+    """Return scheme, host and port of an address; no host where it is none or can be read in two ways."""
     try:
-        parts = urlsplit(link)
-        return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+        parts = urlsplit(address)
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
     except ValueError:
-        return "", None, None
-
-
-# --- waiting ---
-
-
-def _again(state: tenacity.RetryCallState) -> _Again:
-    error = state.outcome.exception() if state.outcome else None
-    if not isinstance(error, _Again):
-        raise TypeError("only what may succeed later is tried again")
-    return error
-
-
-def _wait(state: tenacity.RetryCallState) -> float:
-    """Return what Graph asks for; growing seconds where it does not."""
-    seconds = _again(state).seconds
-    return min(2.0 ** (state.attempt_number - 1), LONGEST_WAIT) if seconds is None else seconds
-
-
-def _stop(state: tenacity.RetryCallState) -> bool:
-    too_long = state.idle_for + state.upcoming_sleep > WAITED
-    return too_long or state.attempt_number >= _again(state).attempts
-
-
-def _retry_after(answer: requests.Response) -> float | None:
-    """Return the seconds of Retry-After, which may also name a moment; None where it is missing."""
-    text = answer.headers.get("Retry-After", "").strip()
-    if text.isascii() and text.isdigit():
-        return float(text)
-    try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (aware - system.now()).total_seconds())
+        return "", "", None
+    if "\\" in address or "@" in parts.netloc or not address.isprintable() or " " in address:
+        return "", "", None
+    return parts.scheme, parts.hostname or "", port
 
 
 # --- refusals ---
 
 
-def _refusal(answer: requests.Response, call: Call) -> ReaderError | SignInError:
-    said = _said(answer)
-    if answer.status_code == 401:
-        return SignInError(
-            f"The access token was refused. {said}", hint="Give a fresh token for this GraphRoot's cloud."
-        )
+def refusal(answer: requests.Response, permission: str) -> ReaderError:
+    """Return the error that an answer is; it names the permission where that is missing."""
     if answer.status_code == 403:
-        hint = f"Grant the app the application permission {call.permission}, with admin consent."
-        return ReaderError(said, hint=hint)
-    if _error(answer)[0] in _EXPIRED_PAGES:
-        return ReaderError(said, hint="Graph forgot where it was: run again.", retryable=True)
-    return ReaderError(said)
+        hint = f"Grant the app the application permission {permission}, with admin consent."
+        return ReaderError(said(answer), hint=hint)
+    return ReaderError(said(answer))
 
 
-def _said(answer: requests.Response) -> str:
+def is_expired_page(answer: requests.Response) -> bool:
+    """Return whether Graph has forgotten where a list was."""
+    return answer.status_code != 200 and _error(answer)[0] in _EXPIRED_PAGES
+
+
+def said(answer: requests.Response) -> str:
     """Return status, code and message of a refusal as a sentence."""
     code, message = _error(answer)
     return f"Microsoft Graph answered with HTTP {answer.status_code}: {code}: {message}"

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import platform
+import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from urllib.parse import urlsplit
+from pathlib import Path
 
-from bridge import system
 from bridge.capture import CaptureWriter, Header, capture_paths
-from bridge.collect.graph.calls import CALLS, Unfit
-from bridge.collect.graph.conversation import Bearer, Client, Deadline, connected
-from bridge.errors import BeaconError, ReaderError, SettingsError
+from bridge.collect.graph import options
+from bridge.collect.graph.abreast import Stop, abreast
+from bridge.collect.graph.bearer import Bearer
+from bridge.collect.graph.conversation import Client, Restart
+from bridge.collect.graph.steps import CLOSING, OPENING, STEPS
+from bridge.collect.graph.waiting import Budget, Deadline
+from bridge.collect.graph.work import Options, Work
+from bridge.errors import BeaconError, ReaderError
 from bridge.model import Bits, Capture, Collected, EngineFacts, Job, Owner, Reader, Say, Step, Talk, Web
 from bridge.web.route import Route
+from bridge.web.session import Session
 
 READER = "Microsoft 365"
-_BEAT = 2.0  # seconds between two words about the rows so far
-
-
-# --- the engine ---
+RESTARTS = 5  # of one step
+_USAGE = "Usage.xml/Usage"
 
 
 @dataclass(frozen=True)
@@ -29,25 +34,23 @@ class Graph:
     route: Route = field(default_factory=lambda: Route(Web()))
 
     def collect(self, job: Job, say: Say) -> Collected:
-        """Read every step in order; each leaves its capture.
+        """Read every step, most of them side by side; each leaves its capture.
 
-        Raises BeaconError (a folder that is not ours), SettingsError (GraphRoot), SignInError (the token) and
-        ReaderError (Graph refused, did not answer, or took too long).
+        Raises BeaconError (a folder that is not ours), SettingsError (a parameter), SignInError (the token)
+        and ReaderError (Graph refused, did not answer, or took too long).
         """
         _refuse_foreign(job.reader)
-        root = graph_root(str(job.values["GraphRoot"]))
-        bearer = Bearer(job.values["AccessToken"], job.token)
-        run = Deadline.after(job.minutes.run, "run")
-        captures = []
-        with connected(self.route) as session:
-            for step, path in capture_paths(job):
-                deadline = min(run, Deadline.after(job.minutes.step, "step"), key=lambda one: one.at)
-                client = Client(session, root, bearer, deadline, partial(_tell_wait, say, step))
-                header = Header.of(job, step, engine="native", bits="none", version=platform.python_version())
-                with CaptureWriter(path, header) as writer:
-                    captures.append(_collect_step(step, client, writer, say))
+        asked = options.read(job.values)
+        run = _Run(job, self.route, asked, Bearer(job.values["AccessToken"], job.token), _one_at_a_time(say))
+        places = list(capture_paths(job))
+        ends = {OPENING, CLOSING}
+        done = {
+            **run.collect([place for place in places if place[0].id == OPENING]),
+            **run.collect([place for place in places if place[0].id not in ends]),
+            **run.collect([place for place in places if place[0].id == CLOSING]),
+        }
         facts = EngineFacts("native", Bits(None, None), version=platform.python_version(), edition="Python")
-        return Collected(facts, tuple(captures))
+        return Collected(facts, tuple(done[path] for _, path in places))
 
 
 def _refuse_foreign(reader: Reader) -> None:
@@ -57,7 +60,7 @@ def _refuse_foreign(reader: Reader) -> None:
             f"The native engine reads bridge:{READER} only, not the {reader.owner} folder {reader.name!r}.",
             hint=f'Set reader = "bridge:{READER}", or engine = "powershell".',
         )
-    known = {step: set(call.cells) for step, call in CALLS.items()}
+    known = {step: set(one.properties) for step, one in STEPS.items()}
     found = {step.id: {column.prop for column in step.columns} for step in reader.to_collect}
     if found != known:
         different = sorted(step for step in {*known, *found} if known.get(step) != found.get(step))
@@ -68,44 +71,67 @@ def _refuse_foreign(reader: Reader) -> None:
         )
 
 
-def _collect_step(step: Step, client: Client, writer: CaptureWriter, say: Say) -> Capture:
-    call = CALLS[step.id]
-    cells = [call.cells[column.prop] for column in step.columns]
-    say(Talk("step", step.id, step=step.id))
-    told = system.stopwatch()
-    for item in client.items(call):
+def _one_at_a_time(say: Say) -> Say:
+    """Return a say that several threads can use."""
+    lock = threading.Lock()
+
+    def said(talk: Talk) -> None:
+        with lock:
+            say(talk)
+
+    return said
+
+
+class _Run:
+    """What the steps of one run share."""
+
+    def __init__(self, job: Job, route: Route, asked: Options, bearer: Bearer, say: Say) -> None:
+        self._job, self._route, self._options, self._bearer, self._say = job, route, asked, bearer, say
+        self._deadline = Deadline.after(job.minutes.run, "run")
+        self._identity, self._reports = Budget(), Budget()
+
+    def collect(self, places: Sequence[tuple[Step, Path]]) -> dict[Path, Capture]:
+        """Read steps side by side, each into its capture."""
+        stop = Stop()
+        captures = abreast([partial(self._step, step, path, stop) for step, path in places], stop)
+        return {capture.path: capture for capture in captures}
+
+    def _step(self, step: Step, path: Path, stop: Stop) -> Capture:
+        header = Header.of(self._job, step, engine="native", bits="none", version=platform.python_version())
+        with Session(self._route) as session, CaptureWriter(path, header) as writer:
+            client = Client(
+                session=session,
+                bearer=self._bearer,
+                deadline=min(
+                    self._deadline,
+                    Deadline.after(self._job.minutes.step, "step"),
+                    key=lambda one: one.at,
+                ),
+                budget=self._reports if step.id == _USAGE else self._identity,
+                stop=stop,
+                tell_wait=lambda text: self._say(Talk("wait", text, step=step.id)),
+            )
+            work = Work(step, self._options, client, writer, self._say, self._route)
+            self._say(Talk("step", step.id, step=step.id))
+            _read(work)
+            stop.check()
+            capture = writer.finish(work.gaps)
+        self._say(Talk("step", step.id, step=step.id, rows=capture.rows, done=True))
+        return capture
+
+
+def _read(work: Work) -> None:
+    """Read a step, from its beginning again where it cannot go on."""
+    for number in range(1 + RESTARTS):
         try:
-            for row in call.rows(item):
-                writer.write([cell(row) for cell in cells])
-        except Unfit as error:
-            raise ReaderError(f"{step.id}, row {writer.rows + 1}: {error}.") from error
-        if system.stopwatch() - told >= _BEAT:
-            told = system.stopwatch()
-            say(Talk("rows", f"{writer.rows:,} rows", step=step.id, rows=writer.rows))
-    capture = writer.finish()
-    say(Talk("step", step.id, step=step.id, rows=writer.rows, done=True))
-    return capture
-
-
-def _tell_wait(say: Say, step: Step, text: str) -> None:
-    say(Talk("wait", text, step=step.id))
-
-
-def graph_root(text: str) -> str:
-    """Return the address below which the calls lie, always ending in /v1.0; SettingsError if it is none."""
-    root = text.strip().rstrip("/").removesuffix("/v1.0")
-    try:
-        parts = urlsplit(root)
-        good = parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname))
-    except ValueError:
-        good = False
-    if not good or not parts.hostname:
-        raise SettingsError(
-            f"GraphRoot is {text!r}, expected an https address.",
-            hint='Write GraphRoot = "https://graph.microsoft.com", or the root of your national cloud.',
-        )
-    return root + "/v1.0"
-
-
-def _is_loopback(host: str | None) -> bool:
-    return host in {"localhost", "::1"} or (host or "").startswith("127.")
+            return STEPS[work.step.id].read(work)
+        except Restart as restart:
+            reason = restart
+        if number < RESTARTS:
+            work.log(f"{work.step.id} begins again, {number + 1} of {RESTARTS}: {reason}")
+            work.restart()
+    raise ReaderError(
+        f"{work.step.id} was begun {1 + RESTARTS} times and never came to its end: {reason}",
+        hint="Run again when Microsoft Graph is less busy.",
+        retryable=True,
+    )

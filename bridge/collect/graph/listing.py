@@ -1,0 +1,140 @@
+"""Steps that are lists: page by page, the next one fetched while this one is written."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Iterable, Iterator
+from functools import partial
+from urllib.parse import urlsplit
+
+from bridge.collect.graph.abreast import begin
+from bridge.collect.graph.calls import Call
+from bridge.collect.graph.cells import Item, Lines, Unfit
+from bridge.collect.graph.conversation import (
+    Client,
+    Forbidden,
+    Restart,
+    authority,
+    is_expired_page,
+    refusal,
+    said,
+)
+from bridge.collect.graph.names import Names
+from bridge.collect.graph.work import Work
+from bridge.errors import ReaderError
+
+_WINDOW = 5000  # items among which one that comes again is known
+
+
+def read(call: Call, work: Work) -> None:
+    """Write the rows of every item of a call."""
+    lines = Lines([call.cells[column.prop] for column in work.step.columns])
+    recent = Recent(call.once[0])
+    try:
+        for items in pages(work.client, work.options.root + call.path, call.permission):
+            work.write(_lines(call, lines, recent.new(items), work))
+    except Forbidden as refused:
+        if not call.gap or recent.items:
+            raise refused.error from None
+        work.gap(call.gap, f"{call.permission} is missing: {refused}")
+    if recent.again:
+        work.log(f"{recent.again:,} {call.once[1]} came twice and are written once")
+
+
+def _lines(call: Call, lines: Lines, items: Iterable[Item], work: Work) -> list[str]:
+    made: list[str] = []
+    names: Names = work.options.names
+    try:
+        for item in items:
+            for row in call.rows(item, names):
+                made.append(lines.line(row))
+    except Unfit as error:
+        raise ReaderError(f"{work.step.id}, row {work.writer.rows + len(made) + 1}: {error}.") from error
+    return made
+
+
+class Recent:
+    """Drops items that came a short while ago, as those of a list that shifts while it is read."""
+
+    def __init__(self, name: str) -> None:
+        self.items = 0
+        self.again = 0
+        self._name = name
+        self._order: deque[str] = deque()
+        self._known: set[str] = set()
+
+    def new(self, items: Iterable[Item]) -> Iterator[Item]:
+        """Yield the items that did not come a short while ago; raise Unfit for one that is none."""
+        for item in items:
+            key = item.get(self._name) if isinstance(item, dict) else None
+            if type(key) is not str:
+                raise Unfit(f"there is no {self._name}")
+            self.items += 1
+            if key in self._known:
+                self.again += 1
+                continue
+            self._known.add(key)
+            self._order.append(key)
+            if len(self._order) > _WINDOW:
+                self._known.discard(self._order.popleft())
+            yield item
+
+
+# --- pages ---
+
+
+def pages(client: Client, address: str, permission: str) -> Iterator[list[Item]]:
+    """Yield the items of every page of a call; a page may be empty and still have a next link.
+
+    While a page is at work the next one is fetched, and no more than that: its bytes wait unread. A page's
+    items are gone when the next page is asked for.
+    """
+    seen: set[int] = set()  # hashes: the links of a million users are long
+    link: str | None = address
+    coming = begin(partial(_fetch, client, address, permission))
+    while link is not None:
+        seen.add(hash(link))
+        page = _parsed(client.stop.outcome(coming))
+        link = _next(page, address)
+        if link is not None:
+            if hash(link) in seen:
+                raise ReaderError("Microsoft Graph named the same next page twice, so its list has no end.")
+            coming = begin(partial(_fetch, client, link, permission))
+        items = page.pop("value")
+        yield items
+        items.clear()
+
+
+def _fetch(client: Client, link: str, permission: str) -> bytes:
+    answer = client.get(link)
+    if is_expired_page(answer):
+        raise Restart(said(answer))
+    if answer.status_code == 403:
+        raise Forbidden(refusal(answer, permission))
+    if answer.status_code != 200:
+        raise refusal(answer, permission)
+    return answer.content
+
+
+def _parsed(content: bytes) -> Item:
+    try:
+        page = json.loads(content)
+    except ValueError as error:
+        raise ReaderError("Microsoft Graph answered with something that is no JSON.") from error
+    if not isinstance(page, dict) or not isinstance(page.get("value"), list):
+        raise ReaderError("Microsoft Graph answered without a list of values.")
+    return page
+
+
+def _next(page: Item, address: str) -> str | None:
+    """Return the next link unchanged, if it leads to where the token may go."""
+    link = page.get("@odata.nextLink")
+    if link is None:
+        return None
+    if not isinstance(link, str) or authority(link) != authority(address):
+        raise ReaderError(
+            f"Microsoft Graph named a next page elsewhere than on {urlsplit(address).netloc}: "
+            "the token is not sent there."
+        )
+    return link
