@@ -4,10 +4,13 @@
     python tools/demo.py --users 20000 --keep
     python tools/demo.py --engine native
     python tools/demo.py --flow certificate
+    python tools/demo.py --fault storm,expired-page
 
 With --flow the connection signs in first, at a simulated Microsoft Entra: nothing leaves the machine.
-Exits with 0 only if `beacon-bridge verify` accepts the package and its rows equal what the tenant holds; the
-rows are read out of the ZIP here, without beacon-bridge.
+With --fault something goes wrong on purpose; `python -m tools.tenant --list-faults` explains what can.
+Where that leaves a tenant that nobody can read whole, the run must fail by name and leave no package.
+Otherwise it exits with 0 only if `beacon-bridge verify` accepts the package and its rows equal what the
+tenant holds; the rows are read out of the ZIP here, without beacon-bridge.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -34,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from tools.flows import Way
-    from tools.tenant import Tenant
+    from tools.tenant import Faults, Tenant
 
     Row = dict[str, str | None]  # column -> text, None for null
 
@@ -49,12 +53,13 @@ def main() -> int:
     given = arguments()
     environment.enter()
     folder = Path(tempfile.mkdtemp(prefix="beacon-bridge-demo-"))
-    engine, why = choose_engine(given.engine, given.flow)
+    flow = given.flow or ("secret" if "expired-token" in given.fault else None)  # a new one must come from it
+    engine, why = choose_engine(given.engine, flow)
     say(f"A simulated Microsoft 365 tenant of {given.users:,} users, read as a beacon would read it.")
     say(f"Engine: {engine}, because {why}.")
     good = False
     try:
-        good = demonstrate(folder, given.users, engine, given.flow)
+        good = demonstrate(folder, given.users, engine, flow, given.fault)
     finally:
         clear_away(folder, keep=given.keep or not good)
     return 0 if good else 1
@@ -70,6 +75,7 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--engine", choices=["powershell", "native"], help="instead of what is found here")
     flows = ["secret", "certificate", "refresh", "device", "code"]
     parser.add_argument("--flow", choices=flows, help="sign in this way, instead of being given a token")
+    parser.add_argument("--fault", default="", metavar="NAME,...", help="what goes wrong on purpose")
     return parser.parse_args(words)
 
 
@@ -87,14 +93,18 @@ def choose_engine(named: str | None, flow: str | None = None) -> tuple[str, str]
     )
 
 
-def demonstrate(folder: Path, users: int, engine: str, flow: str | None = None) -> bool:
+def demonstrate(folder: Path, users: int, engine: str, flow: str | None = None, fault: str = "") -> bool:
     """Serve the tenant, run the bridge against it, and return whether package and tenant agree."""
-    from tools.tenant import Tenant  # noqa: PLC0415  # too old a Python has been refused by now
+    from tools.tenant import scenario  # noqa: PLC0415  # too old a Python has been refused by now
+    from tools.tenant.scenarios import FATAL  # noqa: PLC0415
     from tools.tenant.truth import truth  # noqa: PLC0415
 
-    tenant = Tenant(users=users, seed=SEED)
+    tenant, faults = scenario(fault, users, SEED)
     lay_out_beacon(folder / "Flexera Software")
-    run = with_token(folder, tenant, engine) if flow is None else with_flow(folder, tenant, engine, flow)
+    story = Story(folder, tenant, faults, engine)
+    run = with_token(story) if flow is None else with_flow(story, flow)
+    if FATAL & set(fault.split(",")):
+        return must_have_failed(folder, run)
     if run is None:
         return False
     show_run(run)
@@ -102,10 +112,27 @@ def demonstrate(folder: Path, users: int, engine: str, flow: str | None = None) 
     headline("The verdict of beacon-bridge verify")
     verified = bridge.call("verify", "last:Demo")
     headline("The package against the tenant, compared without beacon-bridge")
-    equal = compare(Path(run["package_path"]), truth(tenant))
+    equal = compare(Path(run["package_path"]), truth(tenant, faults))
     say("")
     say(verdict(verified=verified, equal=equal))
     return verified and equal
+
+
+@dataclass(frozen=True)
+class Story:
+    """What the demo plays: where, whose tenant, what goes wrong, and which engine reads it."""
+
+    folder: Path
+    tenant: Tenant
+    faults: Faults
+    engine: str
+
+    def write_settings(self, parameters: tuple[str, ...], way: Way | None = None) -> Path:
+        """Write bridge.toml; the gaps that the faults make may occur."""
+        from tools.tenant.truth import gaps  # noqa: PLC0415  # too old a Python has been refused by now
+
+        optional = tuple(sorted(gaps(self.tenant, self.faults)))
+        return write_settings(self.folder, self.tenant, self.engine, parameters, way, optional)
 
 
 def given_token(root: str) -> tuple[str, ...]:
@@ -114,23 +141,23 @@ def given_token(root: str) -> tuple[str, ...]:
     return f"GraphRoot = {quoted(root)}", token
 
 
-def with_token(folder: Path, tenant: Tenant, engine: str) -> dict[str, Any] | None:
+def with_token(story: Story) -> dict[str, Any] | None:
     """Run against Graph alone, with a token that is given; None if the run failed."""
     from tools.tenant import serve  # noqa: PLC0415  # too old a Python has been refused by now
 
-    with serve(tenant) as service:
-        config = write_settings(folder, tenant, engine, given_token(service.root))
+    with serve(story.tenant, story.faults) as service:
+        config = story.write_settings(given_token(service.root))
         bridge = Bridge(config, {TOKEN_VARIABLE: service.token})
         return run_demo(bridge)
 
 
-def with_flow(folder: Path, tenant: Tenant, engine: str, flow: str) -> dict[str, Any] | None:
+def with_flow(story: Story, flow: str) -> dict[str, Any] | None:
     """Set a sign-in up, and run with it; None if either failed."""
     from tools import flows  # noqa: PLC0415  # too old a Python has been refused by now
 
-    with flows.signed_in(flow, tenant, folder) as way:
+    with flows.signed_in(flow, story.tenant, story.folder, story.faults) as way:
         parameters = ('GraphRoot = "https://graph.microsoft.com"', "AccessToken = { token = true }")
-        bridge = Bridge(write_settings(folder, tenant, engine, parameters, way))
+        bridge = Bridge(story.write_settings(parameters, way))
         headline(f"The sign-in is set up once: {flow}")
         run = run_demo(bridge) if way.prepare(bridge) else None
         headline("What reached the simulated cloud")
@@ -139,6 +166,17 @@ def with_flow(folder: Path, tenant: Tenant, engine: str, flow: str) -> dict[str,
         if way.cloud.refused:
             say(f"And these, which it does not play: {', '.join(way.cloud.refused)}")
     return run
+
+
+def must_have_failed(folder: Path, run: dict[str, Any] | None) -> bool:
+    """Return whether a tenant that cannot be read whole left no package, neither here nor at its target."""
+    packages = [path for path in folder.rglob("*.zip") if path.is_file()]
+    say("")
+    if run is None and not packages:
+        say("This tenant cannot be read whole: the run says so, and there is no package.")
+        return True
+    say(f"This tenant cannot be read whole, and yet there is a package: {packages}")
+    return False
 
 
 def run_demo(bridge: Bridge) -> dict[str, Any] | None:
@@ -203,7 +241,12 @@ def lay_out_beacon(root: Path) -> None:
 
 
 def write_settings(
-    folder: Path, tenant: Tenant, engine: str, parameters: tuple[str, ...], way: Way | None = None
+    folder: Path,
+    tenant: Tenant,
+    engine: str,
+    parameters: tuple[str, ...],
+    way: Way | None = None,
+    optional: tuple[str, ...] = (),
 ) -> Path:
     """Write bridge.toml and make the folder that packages are delivered to."""
     (folder / "Outbox").mkdir()
@@ -218,6 +261,7 @@ def write_settings(
         f"tenant = {quoted(tenant.domain)}",
         f"engine = {quoted(engine)}",
         f"deliver_to = {quoted(folder / 'Outbox')}",
+        f"optional = {json.dumps(optional)}",
         "[connections.Demo.parameters]",
         *parameters,
     ]

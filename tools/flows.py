@@ -12,7 +12,8 @@ from typing import Protocol
 
 import requests
 
-from tools.tenant import App, Cloud, Tenant, new_certificate, serve_cloud
+from tools.tenant import App, Cloud, Faults, Tenant, new_certificate, serve_cloud
+from tools.tenant.faults import NO_FAULTS
 
 NAMES = ("secret", "certificate", "refresh", "device", "code")
 
@@ -49,13 +50,13 @@ class _Set:
 
 
 @contextmanager
-def signed_in(name: str, tenant: Tenant, folder: Path) -> Iterator[Way]:
+def signed_in(name: str, tenant: Tenant, folder: Path, graph: Faults = NO_FAULTS) -> Iterator[Way]:
     """Serve the tenant with its sign-in, and say how a connection signs in by a flow."""
     certificate = new_certificate()
     secret, passphrase = secrets.token_urlsafe(30), secrets.token_urlsafe(12)
     (folder / "app.pfx").write_bytes(certificate.pfx(passphrase))
     daemon, desktop = App(secret=secret, certificate=certificate.public), App(public=True)
-    with serve_cloud(tenant, apps=[daemon, desktop], faults="device-interval:1") as cloud:
+    with serve_cloud(tenant, apps=[daemon, desktop], faults="device-interval:1", graph=graph) as cloud:
         setting = _Set(cloud, folder, daemon, desktop, secret, passphrase)
         lines, prepare = _FLOWS[name](setting)
         yield Way(cloud, lines, prepare)
