@@ -160,7 +160,7 @@ def refuse_run(run: Run, runs: Runs, *, again: bool, accept_by_hand: bool) -> No
         )
     if not again:
         _refuse_second(run, place)
-        _refuse_older(run, runs)
+        refuse_older(run, runs)
 
 
 def _refuse_second(run: Run, place: str) -> None:
@@ -173,8 +173,8 @@ def _refuse_second(run: Run, place: str) -> None:
         )
 
 
-def _refuse_older(run: Run, runs: Runs) -> None:
-    """Refuse a package while a newer one waits, or after a newer one went out."""
+def refuse_older(run: Run, runs: Runs) -> None:
+    """Raise DeliveryError while a newer package waits, or after a newer one went out."""
     newest = runs.newest_waiting(run.connection)
     if newest and newest.number > run.number:
         raise DeliveryError(
@@ -219,6 +219,19 @@ def newer_delivered(run: Run, runs: Runs) -> tuple[str, ...]:
         and other.number > run.number
         and any(receipt.state == "placed" for receipt in other.receipts)
     )
+
+
+def last_delivered(run: Run, runs: Runs) -> Run | None:
+    """Return the last run before this one, of its connection and reader folder, that was delivered."""
+    older = [
+        other
+        for other in runs.all()
+        if (other.connection, other.reader.name, other.reader.owner)
+        == (run.connection, run.reader.name, run.reader.owner)
+        and other.number < run.number
+        and any(receipt.state == "placed" for receipt in other.receipts)
+    ]
+    return older[-1] if older else None
 
 
 def supersede(runs: Runs, run: Run) -> None:

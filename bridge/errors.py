@@ -7,7 +7,7 @@
     ├ BeaconError          4  no beacon, no reader folder, a changed Tier 1 file, no 32-bit PowerShell
     ├ SignInError          5  Microsoft Entra said no
     ├ ReaderError          6  the reader threw, timed out, ended its process, or never ended its capture
-    ├ ReaderOutputError    7  reader XML output that is cut short, malformed, or does not fit its columns
+    ├ ReaderOutputError    7  reader XML output that is cut short, malformed, does not fit, or does not add up
     ├ PackageError         8  the package could not be written or does not verify
     ├ DeliveryError        9  the package is whole and waits in ready/
     └ BusyError           10  another run of this connection holds the lock
@@ -95,8 +95,15 @@ class ReaderOutputError(BridgeError):
     exit_code = 7
     hint = "Correct the reader's output or its columns; nothing was packaged."
 
-    def __init__(self, sentence: str, *, findings: tuple[str, ...] = (), hint: str | None = None) -> None:
-        super().__init__(sentence, hint=hint)
+    def __init__(
+        self,
+        sentence: str,
+        *,
+        findings: tuple[str, ...] = (),
+        hint: str | None = None,
+        retryable: bool | None = None,
+    ) -> None:
+        super().__init__(sentence, hint=hint, retryable=retryable)
         self.findings = findings
 
     def __str__(self) -> str:

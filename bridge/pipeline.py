@@ -70,14 +70,20 @@ def deliver_run(
     again: bool = False,
     reason: str = "",
     accept_by_hand: bool = False,
+    accept_drop: bool = False,
     anyway: bool = False,
 ) -> Run:
     """Deliver one run's package; a second time only with ``again`` and a reason.
 
-    ``anyway`` delivers although SaaS Management is in use.
+    ``accept_drop`` first packages a run that was refused for its fewer rows, for a reason; without deliver_to
+    it then waits. ``anyway`` delivers although SaaS Management is in use.
     """
     with workplace.runs.lock(current.connection, "deliver"):
         current = workplace.runs.load(current.run)
+        if accept_drop:
+            current = stages.accept_drop(workplace.runs, current, reason, say)
+            if workplace.connection_of(current).deliver_to is None:
+                return current
         deliver.refuse_run(current, workplace.runs, again=again, accept_by_hand=accept_by_hand)
         connection = workplace.connection_of(current)
         return stages.send(workplace, current, connection, say, again=again, reason=reason, anyway=anyway)

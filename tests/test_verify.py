@@ -120,6 +120,11 @@ Change = Callable[[bytes], bytes]
             lambda c: c.replace(b'outcome="complete"', b'outcome="complete-with-gaps"'),
             "0 gaps",
         ),
+        (
+            "manifest.xml",
+            lambda c: c.replace(b"\n<table", b'\n<check name="a" level="refused" text="b"/>\n<table', 1),
+            "not a bridge-1 manifest",
+        ),
         ("manifest.xml", lambda c: c.replace(b"\n<table", b"\n\n<table", 1), "not in the form"),
         ("manifest.xml", lambda c: b'<!DOCTYPE m [<!ENTITY e "x">]>' + c[39:], "not in the form"),
         ("manifest.xml", lambda c: b"\xff" + c, "not a bridge-1 manifest"),

@@ -97,26 +97,41 @@ def convert(desk: Desk, what: tuple[str, ...], reader: str | None, connection: s
     epilog=examples(
         'beacon-bridge deliver "last:Contoso EU"',
         'beacon-bridge deliver 20261122T081530Z-4f2a --again --reason "the share was restored from backup"',
+        'beacon-bridge deliver "last:Contoso EU" --accept-drop --reason "the branch was sold"',
         "beacon-bridge deliver --waiting",
     )
 )
 @click.argument("run", required=False)
 @click.option("--waiting", is_flag=True, help="Deliver the newest waiting package of every connection.")
 @click.option("--again", is_flag=True, help="Deliver a package that was delivered already; wants --reason.")
-@click.option("--reason", default="", help="Why it is delivered again; kept in the run's record.")
+@click.option(
+    "--accept-drop",
+    is_flag=True,
+    help="Package and deliver a run that was refused for fewer rows than last time; wants --reason.",
+)
+@click.option("--reason", default="", help="Why that is right; kept in the run's record.")
 @click.option("--accept-by-hand", is_flag=True, help="Deliver a package that was made by hand.")
 @anyway_option
 @shared
 def deliver(
-    desk: Desk, run: str | None, waiting: bool, again: bool, reason: str, accept_by_hand: bool, anyway: bool
+    desk: Desk,
+    run: str | None,
+    waiting: bool,
+    again: bool,
+    accept_drop: bool,
+    reason: str,
+    accept_by_hand: bool,
+    anyway: bool,
 ) -> int:
     """Deliver a run's package to the folder that its connection names."""
     from bridge import pipeline
 
-    if waiting == bool(run) or (waiting and (again or accept_by_hand)):
+    if waiting == bool(run) or (waiting and (again or accept_drop or accept_by_hand)):
         raise click.UsageError("Name a RUN, or say --waiting alone.")
-    if again and not reason.strip():
-        raise click.UsageError("--again wants --reason TEXT.")
+    if again and accept_drop:
+        raise click.UsageError("Say --again or --accept-drop, not both.")
+    if (again or accept_drop) and not reason.strip():
+        raise click.UsageError(f"--{'again' if again else 'accept-drop'} wants --reason TEXT.")
     if waiting:
         return _deliver_waiting(desk, anyway=anyway)
     place = desk.workplace
@@ -128,6 +143,7 @@ def deliver(
             again=again,
             reason=reason,
             accept_by_hand=accept_by_hand,
+            accept_drop=accept_drop,
             anyway=anyway,
         )
     return desk.finish(done, reads=True)

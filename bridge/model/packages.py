@@ -57,6 +57,7 @@ class Manifest:
     outcome: State
     gaps: tuple[Gap, ...]
     tables: tuple[TableLine, ...]
+    checks: tuple[Check, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from functools import cache
 from importlib import resources
+from typing import Literal, cast
 
 from lxml import etree
 
 from bridge.capture import attributes, column_element, gap_element, keys, unescape
 from bridge.errors import PackageError
-from bridge.model import Column, Gap, Manifest, Origin, Owner, State, TableLine
+from bridge.model import Check, Column, Gap, Manifest, Origin, Owner, State, TableLine
 from bridge.package.layout import Layout
 
 _DECLARATION = '<?xml version="1.0" encoding="utf-8"?>\n'
@@ -35,9 +36,15 @@ def to_xml(manifest: Manifest, layout: Layout) -> bytes:
         ("outcome", manifest.outcome.value),
     )
     gaps = "".join(f"{gap_element(gap)}\n" for gap in manifest.gaps)
+    checks = "".join(_check(check) for check in manifest.checks)
     tables = "".join(_table(line) for line in manifest.tables)
     root = f'<manifest xmlns="{layout.namespace}"{attributes(facts)}>\n'
-    return f"{_DECLARATION}{root}{gaps}{tables}</manifest>\n".encode()
+    return f"{_DECLARATION}{root}{gaps}{checks}{tables}</manifest>\n".encode()
+
+
+def _check(check: Check) -> str:
+    facts = (("name", check.name), ("level", check.level), ("text", check.text))
+    return f"<check{attributes(facts)}/>\n"
 
 
 def _table(line: TableLine) -> str:
@@ -115,7 +122,13 @@ def _manifest(root: etree._Element, layout: Layout) -> Manifest:
             for gap in root.iterfind("n:gap", name)
         ),
         tables=tuple(_table_line(table) for table in root.iterfind("n:table", name)),
+        checks=tuple(_check_line(check) for check in root.iterfind("n:check", name)),
     )
+
+
+def _check_line(check: etree._Element) -> Check:
+    level = _text(check, "level")
+    return Check(_text(check, "name"), cast(Literal["ok", "noted", "warned"], level), _text(check, "text"))
 
 
 def _table_line(table: etree._Element) -> TableLine:

@@ -166,6 +166,7 @@ class Run:
     permissions: tuple[str, ...] | None = None  # that the token named; None: it does not say, or was given
     checks: tuple[Check, ...] = ()  # what was compared before the package was sealed
     strict: bool = False  # whether a package with gaps waits until somebody names it
+    accepted_drop: str = ""  # why fewer rows than last time are right, as somebody said
 
     @property
     def is_held(self) -> bool:
@@ -180,8 +181,28 @@ class Run:
         return whole and outcomes[-1:] in ([State.COMPLETE], [State.COMPLETE_WITH_GAPS])
 
     @property
+    def refused_checks(self) -> tuple[str, ...]:
+        """The names of the checks that kept its package from being made."""
+        return tuple(check.name for check in self.checks if check.level == "refused")
+
+    @property
+    def is_refused_for_drop(self) -> bool:
+        """Whether nothing but rows that are fewer than last time kept its package from being made."""
+        return set(self.refused_checks) == {"drop"}
+
+    @property
+    def command_to_accept_drop(self) -> str:
+        """The command that packages and delivers it although its rows are fewer than last time."""
+        by_hand = " --accept-by-hand" if self.origin is Origin.BY_HAND else ""
+        return f'beacon-bridge deliver {self.run} --accept-drop{by_hand} --reason "WHY"'
+
+    @property
     def command_for_a_package(self) -> str:
         """The command that makes the run's package or, where nothing can, tells why."""
+        if self.is_refused_for_drop:
+            return self.command_to_accept_drop
+        if self.refused_checks:
+            return f"beacon-bridge show {self.run}"
         return f"beacon-bridge {'convert' if self.is_collected else 'show'} {self.run}"
 
     @property

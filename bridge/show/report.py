@@ -9,7 +9,7 @@ from rich.table import Table
 
 from bridge import doctor
 from bridge.errors import BridgeError
-from bridge.model import Package
+from bridge.model import Check, Package
 from bridge.package.layout import BRIDGE_1
 from bridge.runs import record
 from bridge.runs.record import Run
@@ -71,12 +71,18 @@ def outcome_lines(run: Run, runs: Runs) -> list[object]:
         )
     ]
     lines += [f"gap {gap.name} ({gap.count}): {gap.text}" for gap in run.gaps]
+    lines += check_lines(run.checks)
     lines.append(f"{run.run}: {run.state}, {run.rows:,} rows")
     if path := runs.package(run):
         lines.append(f"package {runs.place(run)}: {path}")
     if run.receipts:
         lines.append(f"{run.receipts[-1].state} at {run.receipts[-1].target}")
     return lines
+
+
+def check_lines(checks: Sequence[Check]) -> list[object]:
+    """Return the checks that found something."""
+    return [f"check {one.name}, {one.level}: {one.text}" for one in checks if one.level != "ok"]
 
 
 def story(run: Run, workplace: Workplace) -> list[object]:
@@ -110,6 +116,7 @@ def package_json(package: Package) -> dict[str, object]:
         "development": manifest.development,
         "outcome": manifest.outcome,
         "gaps": [{"name": gap.name, "text": gap.text, "count": gap.count} for gap in manifest.gaps],
+        "checks": [{"name": one.name, "level": one.level, "text": one.text} for one in manifest.checks],
         "tables": [
             {
                 "entry": table.entry,
@@ -143,6 +150,7 @@ def package_lines(package: Package) -> list[object]:
             ),
         ),
         *(f"gap {gap.name} ({gap.count}): {gap.text}" for gap in manifest.gaps),
+        *check_lines(manifest.checks),
         f"identity {package.identity}",
         BRIDGE_1.readers,
     ]

@@ -28,6 +28,11 @@ def tell(run: Run, runs: Runs) -> Iterator[str]:
         yield f"    {line.number:03} {line.step.id} -> {line.step.table}: {rows}"
     for gap in run.gaps:
         yield f"  gap {gap.name}, {gap.count} times: {gap.text}"
+    for check in run.checks:
+        if check.level != "ok":
+            yield f"  check {check.name}, {check.level}: {check.text}"
+    if run.accepted_drop:
+        yield f"  fewer rows than last time were accepted, because: {run.accepted_drop}"
     if run.reader.changed:
         yield f"  files of the reader folder changed during the run: {', '.join(run.reader.changed)}"
     if are_removed(runs, run):
@@ -86,6 +91,8 @@ def next_command(run: Run, runs: Runs) -> str:
         more = " --accept-by-hand" if run.origin is Origin.BY_HAND else ""
         more += ' --again --reason "WHY"' if deliver.is_lost(run) else ""
         return f"beacon-bridge deliver {run.run}{more}"
+    if run.is_refused_for_drop and not are_removed(runs, run):
+        return run.command_to_accept_drop
     if _can_convert(run, place) and not are_removed(runs, run):
         return f"beacon-bridge convert {run.run}"
     if run.origin is Origin.BY_HAND:
@@ -95,7 +102,7 @@ def next_command(run: Run, runs: Runs) -> str:
 
 def _can_convert(run: Run, place: str) -> bool:
     """Return whether the captures are whole and converting them once more can help."""
-    if not run.is_collected:
+    if not run.is_collected or run.refused_checks:
         return False
     return (
         run.state is not State.FAILED or place == REFUSED or (run.error is not None and run.error.retryable)

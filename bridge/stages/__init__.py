@@ -3,7 +3,7 @@
 from bridge.stages.begin import begin
 from bridge.stages.by_hand import files_by_step, take_files
 from bridge.stages.collect import collect
-from bridge.stages.convert import convert
+from bridge.stages.convert import accept_drop, convert
 from bridge.stages.send import send
 
-__all__ = ["begin", "collect", "convert", "files_by_step", "send", "take_files"]
+__all__ = ["accept_drop", "begin", "collect", "convert", "files_by_step", "send", "take_files"]

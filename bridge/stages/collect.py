@@ -122,6 +122,7 @@ def _refuse_unlisted(gaps: tuple[Gap, ...], connection: Connection) -> None:
     if unlisted:
         raise ReaderError(
             "The reader left out: " + "; ".join(f"{gap.name}: {gap.text}" for gap in unlisted),
-            hint=f'If that may be, add it to [connections."{connection.name}"]: '
-            f"optional = {sorted({gap.name for gap in unlisted})}",
+            hint="Grant the permission or turn the switch that is named. If it may be left out, write in "
+            f'[connections."{connection.name}"]: '
+            f"optional = {sorted({*connection.optional, *(gap.name for gap in unlisted)})}",
         )

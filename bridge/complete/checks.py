@@ -1,0 +1,102 @@
+"""The checks in their order, and what becomes of a run that one of them refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Self
+
+from bridge.complete import assignments, subscriptions, units, usage, users
+from bridge.complete.drop import drops
+from bridge.complete.facts import ASSIGNMENT, COMMERCE, SUBSCRIPTION, USER, Facts
+from bridge.complete.witness import NEEDED, See, Witness
+from bridge.errors import ReaderOutputError
+from bridge.model import Check, Gap, Origin, Owner, Step, TableLine
+from bridge.runs.record import Run
+
+READER = "Microsoft 365"
+# In the order they are told, with the steps whose rows each of them needs.
+ORDER = (
+    ("users", users.counted, (USER,)),
+    ("users-twice", users.twice, (USER,)),
+    ("assignments", assignments.strangers, (USER, ASSIGNMENT)),
+    ("skus", assignments.subscribed, (SUBSCRIPTION, ASSIGNMENT)),
+    ("licensed", usage.licensed, (ASSIGNMENT,)),
+    ("report", usage.reported, (ASSIGNMENT,)),
+    ("units", units.consumed, (SUBSCRIPTION, ASSIGNMENT)),
+    ("subscriptions", subscriptions.known, (SUBSCRIPTION, COMMERCE)),
+)
+
+
+class Checks(ExitStack):
+    """Compares a run with itself and with ``before``, the connection's last delivered run.
+
+    It sees the rows of our Microsoft 365 folder only; what those of another folder mean is not known.
+    """
+
+    def __init__(self, run: Run, before: Run | None, folder: Path) -> None:
+        super().__init__()
+        self._run, self._before, self._folder = run, before, folder
+        self._witness: Witness | None = None
+
+    def __enter__(self) -> Self:
+        if (self._run.reader.owner, self._run.reader.name) == (Owner.BRIDGE, READER):
+            self._witness = self.enter_context(Witness(self._folder))
+        return self
+
+    def see(self, step: Step) -> See | None:
+        """Return what takes the step's row lines while they are packaged; None where they are not needed."""
+        return self._witness.see(step) if self._witness else None
+
+    def judge(self, tables: Sequence[TableLine], gaps: Sequence[Gap]) -> tuple[Check, ...]:
+        """Return every check of what was packaged."""
+        rows, names = {line.step: line.rows for line in tables}, {gap.name for gap in gaps}
+        found: list[Check] = []
+        if self._witness:
+            facts = self._witness.facts(self._run, rows, names)
+            found += _checks(facts, _seen(tables))
+            found += usage.concealed(facts)
+        return (*found, *drops(self._run, rows, names, self._before))
+
+
+def _seen(tables: Sequence[TableLine]) -> set[str]:
+    """Return the steps with the columns that are needed: a run of an older folder may lack some."""
+    columns: Mapping[str, set[str]] = {line.step: {one.name for one in line.columns} for line in tables}
+    return {step for step, needed in NEEDED.items() if columns.get(step, set()).issuperset(needed)}
+
+
+def _checks(facts: Facts, seen: Collection[str]) -> Iterator[Check]:
+    for name, check, needed in ORDER:
+        if missing := [step for step in needed if step not in seen]:
+            yield Check(name, "noted", f"not compared: the run has no such rows of {', '.join(missing)}")
+        else:
+            yield check(facts)
+
+
+# --- a run that does not add up ---
+
+
+def refuse(run: Run, checks: Sequence[Check]) -> None:
+    """Raise ReaderOutputError, with the numbers, if a check refuses the run."""
+    refused = [check for check in checks if check.level == "refused"]
+    if not refused:
+        return
+    texts = "; ".join(f"{check.name}: {check.text}" for check in refused)
+    only_drop = all(check.name == "drop" for check in refused)
+    raise ReaderOutputError(
+        f"The data does not add up: {texts}.",
+        hint=_hint(run, only_drop=only_drop),
+        retryable=not only_drop,
+    )
+
+
+def _hint(run: Run, *, only_drop: bool) -> str:
+    if only_drop:
+        return f"Find out why. If it is right: {run.command_to_accept_drop}"
+    if run.origin is Origin.BY_HAND:
+        return "Save the output of every step again, at one time, and convert it again."
+    return (
+        f'Users may have come and gone while they were read: beacon-bridge run "{run.connection}". If it '
+        f'happens again, set count_slack in [connections."{run.connection}"].'
+    )

@@ -1,0 +1,62 @@
+"""Licensed users, against Graph's count and against the report of active users."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+
+from bridge.complete.facts import USAGE, Facts, many
+from bridge.model import CLOUDS, Check, Origin
+from bridge.runs.record import Run
+
+REPORT = "getOffice365ActiveUserDetail"
+# Graph's usage reports are of the global cloud only (learn.microsoft.com/graph/api/resources/report).
+WITHOUT_REPORTS = {cloud.graph for cloud in CLOUDS.values()} - {CLOUDS["global"].graph}
+
+
+def licensed(facts: Facts) -> Check:
+    """Compare the users whose assignment takes a unit with Graph's count of licensed users."""
+    found, counts = facts.people.licensed, facts.counts.get("LicensedUser", ())
+    if not counts:
+        return Check("licensed", "noted", f"{many(found, 'licensed user')}; Microsoft Graph counted none")
+    told = " and ".join(f"{count:,}" for count in counts)
+    text = f"{many(found, 'licensed user')}; Microsoft Graph counted {told}"
+    return Check("licensed", "ok" if {*counts} == {found} else "noted", text)
+
+
+def reported(facts: Facts) -> Check:
+    """Compare the users in the report with those licensed; an empty report is one to look at."""
+    found, users = facts.reported, facts.people.licensed
+    if found is None:
+        return Check("report", "ok", f"{REPORT} was not read")
+    text = f"{REPORT} names {many(found, 'user')}, {users:,} are licensed"
+    if not found and users:
+        return Check("report", "warned" if facts.offered else "noted", text)
+    return Check("report", "ok" if found == users else "noted", text)
+
+
+def concealed(facts: Facts) -> Iterator[Check]:
+    """Say where usage cannot be joined to users."""
+    if "concealed" in facts.gaps:
+        rows = many(facts.rows.get(USAGE, 0), "row")
+        yield Check("usage", "noted", f"names are concealed: {rows} of usage are not joined to users")
+
+
+# --- what the run asked for ---
+
+
+def was_read(run: Run, gaps: Collection[str], rows: int) -> bool:
+    """Return whether the report was read: asked for and not refused or, by hand, whether any row is there."""
+    if run.origin is Origin.BY_HAND:
+        return rows > 0
+    asked = str(_parameters(run).get("Reports") or REPORT)
+    return "usage" not in gaps and REPORT.casefold() in (one.strip().casefold() for one in asked.split(","))
+
+
+def is_offered(run: Run) -> bool:
+    """Return whether the run's cloud has usage reports."""
+    return _parameters(run).get("GraphRoot") not in WITHOUT_REPORTS
+
+
+def _parameters(run: Run) -> Mapping[str, object]:
+    found = run.settings.get("parameters")
+    return found if isinstance(found, Mapping) else {}
