@@ -41,8 +41,8 @@ def connection(
 
 
 def _concealment() -> Finding:
-    text = "not looked at: no step here reads usage reports, in which Microsoft may conceal names"
-    return Finding("concealment", "info", text, "Nothing yet.")
+    text = "not looked at: a run tells whether usage reports hide names, as the gap concealed"
+    return Finding("concealment", "info", text, "Nothing, unless a run has that gap; it names the switch.")
 
 
 def _credentials(workplace: Workplace, chosen: Connection) -> Iterator[Finding]:
