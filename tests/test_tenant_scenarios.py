@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -421,3 +423,12 @@ def test_the_truth_knows_what_cannot_be_read() -> None:
 def test_what_nobody_can_read_is_named() -> None:
     """The fatal scenarios are among the scenarios."""
     assert set(SCENARIOS) > FATAL
+
+
+def test_the_page_explains_every_scenario() -> None:
+    """docs/simulated-tenant.md has a line for each name, and says which are fatal."""
+    page = (Path(__file__).parents[1] / "docs" / "simulated-tenant.md").read_text("utf-8")
+    for name, meaning in SCENARIOS.items():
+        assert f"| `{name}` | {meaning} |" in page
+    sentence = page.partition("Whoever reads the tenant whole under one of these is wrong: ")[2]
+    assert set(re.findall("`([^`]+)`", sentence.partition(".\n")[0])) == FATAL
