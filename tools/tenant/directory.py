@@ -16,7 +16,6 @@ from tools.tenant.faults import ROLES
 from tools.tenant.hosts import SIGN_IN_HOSTS
 from tools.tenant.refusals import Denied
 
-READER_ROLES = ROLES
 NATIVE_CLIENTS = tuple(f"https://{host}/common/oauth2/nativeclient" for host in SIGN_IN_HOSTS)
 ANY_TENANT = ("common", "organizations")
 
@@ -36,7 +35,7 @@ class App:
     expired_secrets: frozenset[str] = field(default=frozenset(), repr=False)
     certificate: str | bytes | None = None
     public: bool = False
-    roles: frozenset[str] = READER_ROLES
+    roles: frozenset[str] = ROLES
     scopes: frozenset[str] | None = None
     redirect_uris: tuple[str, ...] = (*NATIVE_CLIENTS, "http://localhost")
     tenants: frozenset[str] | None = None
