@@ -206,19 +206,10 @@ class Tables(AbstractContextManager["Tables"]):
 
     def fill(self, table: str, columns: int, rows: Iterable[Values]) -> int:
         """Put rows of so many columns into a table and return how many they were."""
-        count = 0
-
-        def counted() -> Iterator[Values]:
-            nonlocal count
-            for row in rows:
-                count += 1
-                yield row
-
         marks = ", ".join(repeat("?", columns))
+        put = f"INSERT INTO {_quoted(table)} VALUES ({marks})"  # noqa: S608  # quoted
         with self._kept(), self._together():
-            put = f"INSERT INTO {_quoted(table)} VALUES ({marks})"  # noqa: S608  # quoted
-            self._base.executemany(put, counted())
-        return count
+            return self._base.executemany(put, rows).rowcount
 
     @contextmanager
     def _together(self) -> Iterator[None]:

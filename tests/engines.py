@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -53,7 +53,7 @@ class RowsEngine:
 
     rows: Rows = ROWS
     gaps: Sequence[Gap] = ()
-    by_step: Mapping[str, Rows] = field(default_factory=dict)
+    by_step: Mapping[str, Iterable[Sequence[str | None]]] = field(default_factory=dict)
     facts: EngineFacts = DEVELOPMENT
     header_bits: str = "64"
     before: Callable[[Job], None] = nothing

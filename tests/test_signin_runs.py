@@ -49,7 +49,10 @@ def test_a_run_signs_in(site: Site, engine: str, flow: str) -> None:
     site.write(engine, flow)
     said = site.run("run", "Contoso", "--json")
     assert said.code == 0, said.err
-    assert [one["rows"] for one in json.loads(said.out)["steps"]] == list(EXPECTED.values())
+    record = json.loads(said.out)
+    assert [one["rows"] for one in record["steps"]] == list(EXPECTED.values())
+    assert record["permissions"] == sorted(record["permissions"])
+    assert {"User.Read.All", "Reports.Read.All"} <= set(record["permissions"])
     assert len(seen(site.cloud, "/token")) == 1
 
 

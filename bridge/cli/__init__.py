@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from bridge.cli import connection, looking, position, readers, schedule, secret, signing, stages, watching
+from bridge.cli import (
+    connection,
+    difference,
+    looking,
+    position,
+    readers,
+    schedule,
+    secret,
+    signing,
+    stages,
+    watching,
+)
 from bridge.cli.group import group
 from bridge.desk import run_command
 
 __all__ = [
     "connection",
+    "difference",
     "group",
     "looking",
     "main",

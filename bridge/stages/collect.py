@@ -26,6 +26,7 @@ from bridge.model import (
 from bridge.readers import folder as reader_folder
 from bridge.runs.record import Run, StepLine
 from bridge.runs.recorder import recorded
+from bridge.signin.permissions import granted
 from bridge.workplace import Workplace
 
 # Gaps that say what happened. Any other name is a reader's own and must be listed under `optional`.
@@ -38,7 +39,8 @@ def collect(workplace: Workplace, run: Run, connection: Connection, reader: Read
         stage.say(Talk("stage", f"collect: {run.reader.name} of {run.tenant}, run {run.run}"))
         source = workplace.sign_ins(connection, partial(_telling, stage.say))
         if source is not None:
-            source()  # the right tenant, or nothing is read
+            claims = source.grant().claims  # the right tenant, or nothing is read
+            stage.save(replace(stage.run, permissions=tuple(sorted(granted(claims))) if claims else None))
         job = Job(
             run=run.run,
             reader=reader,
