@@ -31,6 +31,7 @@ COMMANDS = [
     "connection",
     "convert",
     "deliver",
+    "diff",
     "list",
     "permissions",
     "rows",
