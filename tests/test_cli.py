@@ -34,6 +34,7 @@ COMMANDS = [
     "diff",
     "list",
     "permissions",
+    "position",
     "rows",
     "run",
     "schedule",
