@@ -32,6 +32,7 @@ $MostGapTexts = 200       # different texts of one step; the rest is counted und
 $MostText = 4000          # characters of one text in an event
 $MostGapText = 600        # of one gap: all gaps of a step are one event, which must stay below 1 MiB
 $MostId = 300             # of an error's id
+$MostRestarts = 5         # of one step whose reader asks to begin again
 $PollMilliseconds = 100
 $BeatSeconds = 2
 
@@ -510,6 +511,61 @@ function Move-Capture($part, $path) {
     }
 }
 
+function Test-Restart($complaints) {
+    # Whether one of our own readers asks for the step to be run again, and nothing else is wrong.
+    $IsOurs -and $complaints.Count -eq 1 -and $complaints[0].message -clike 'restart: *'
+}
+
+function Copy-Gaps($gaps) {
+    $copy = New-Gaps
+    foreach ($key in $gaps.Keys) { $copy[$key] = New-Object PSObject -Property @{ Name = $gaps[$key].Name
+            Text = $gaps[$key].Text; Count = $gaps[$key].Count } }
+    $copy
+}
+
+function Write-Rows($rows, $raw, $step, $columns, $talk, $count) {
+    # Runs a step's function into its capture, but for the trailer; returns what is wrong.
+    $marker = New-Object 'int[]' 1
+    $shell = New-Shell
+    Add-Function $shell $raw
+    [void]$shell.AddScript((Get-WriterScript $columns), $true)
+    foreach ($argument in $rows, $null, $NeedsEscape, $ToEscape) {
+        if ($null -eq $argument) { [void]$shell.AddArgument($count) } else { [void]$shell.AddArgument($argument) }
+    }
+    Add-Marker $shell $marker
+    $result = Invoke-Shell $shell $talk $count $step['id']
+    $complaints = Get-Complaints $result $talk $marker
+    if ($complaints.Count -eq 0 -and $result.Out.Count) {
+        [void]$complaints.Add([ordered]@{ message = "$($result.Out.Count) objects escaped the writer"
+                id = ''; script = ''; line = 0 })
+    }
+    $shell.Dispose()
+    , $complaints
+}
+
+function Write-Capture($part, $facts, $raw, $step, $columns, $early) {
+    # Writes a step's capture whole, from its beginning if its reader asks for that; returns what it said, how many
+    # rows there are, and what is wrong.
+    for ($restarts = 0; ; $restarts++) {
+        $talk = New-Talk (Copy-Gaps $early)
+        $count = New-Object 'long[]' 1
+        $rows = $Ends.OpenRows($part)
+        try {
+            Write-Header $rows $step $facts
+            $complaints = Write-Rows $rows $raw $step $columns $talk $count
+            if ($complaints.Count -eq 0) {
+                Write-Trailer $rows $count[0] @($talk.Gaps.Values)
+                $rows.Flush()
+                $rows.BaseStream.Flush($true)
+            }
+        } finally { $rows.Dispose() }
+        if ($restarts -ge $MostRestarts -or -not (Test-Restart $complaints)) { break }
+        $asked = $complaints[0].message -creplace '^restart: ', ''
+        Write-Log (New-Talk) 'host' "restart $($restarts + 1) of ${MostRestarts} after $($count[0]) rows: $asked"
+    }
+    @{ Talk = $talk; Rows = $count[0]; Complaints = $complaints }
+}
+
 function Invoke-Step($job, $facts, $raw) {
     $step = @{ id = (ConvertFrom-Text $raw.id); head = (ConvertFrom-Text $raw.head) }
     foreach ($name in 'file', 'procedure', 'step', 'table') { $step[$name] = ConvertFrom-Text $raw.$name }
@@ -520,35 +576,13 @@ function Invoke-Step($job, $facts, $raw) {
             Property = (ConvertFrom-Text $column.property) }
     }
     $Ends.WriteEvent([ordered]@{ event = 'step'; step = $step['id'] })
-    $talk = New-Talk $EarlyGaps
+    $early = $EarlyGaps
     $script:EarlyGaps = New-Gaps
-    $count = New-Object 'long[]' 1
-    $marker = New-Object 'int[]' 1
-    $rows = $Ends.OpenRows($part)
-    try {
-        Write-Header $rows $step $facts
-        $shell = New-Shell
-        Add-Function $shell $raw
-        [void]$shell.AddScript((Get-WriterScript $columns), $true)
-        foreach ($argument in $rows, $null, $NeedsEscape, $ToEscape) {
-            if ($null -eq $argument) { [void]$shell.AddArgument($count) } else { [void]$shell.AddArgument($argument) }
-        }
-        Add-Marker $shell $marker
-        $result = Invoke-Shell $shell $talk $count $step['id']
-        $complaints = Get-Complaints $result $talk $marker
-        if ($complaints.Count -eq 0 -and $result.Out.Count) {
-            [void]$complaints.Add([ordered]@{ message = "$($result.Out.Count) objects escaped the writer"
-                    id = ''; script = ''; line = 0 })
-        }
-        if ($complaints.Count) { Write-Failure $step['id'] $complaints $count[0]; return $false }
-        $shell.Dispose()
-        Write-Trailer $rows $count[0] @($talk.Gaps.Values)
-        $rows.Flush()
-        $rows.BaseStream.Flush($true)
-    } finally { $rows.Dispose() }
+    $done = Write-Capture $part $facts $raw $step $columns $early
+    if ($done.Complaints.Count) { Write-Failure $step['id'] $done.Complaints $done.Rows; return $false }
     Move-Capture $part $path
-    $gaps = foreach ($gap in $talk.Gaps.Values) { [ordered]@{ name = $gap.Name; text = $gap.Text; count = $gap.Count } }
-    $Ends.WriteEvent([ordered]@{ event = 'done'; step = $step['id']; rows = $count[0]; gaps = @($gaps) })
+    $gaps = foreach ($gap in $done.Talk.Gaps.Values) { [ordered]@{ name = $gap.Name; text = $gap.Text; count = $gap.Count } }
+    $Ends.WriteEvent([ordered]@{ event = 'done'; step = $step['id']; rows = $done.Rows; gaps = @($gaps) })
     return $true
 }
 

@@ -12,7 +12,7 @@ import pytest
 
 from bridge.errors import ReaderError, ReaderOutputError, SettingsError, SignInError
 from bridge.model import Gap, Owner, Secret, Talk
-from tests.reading import FUNCTIONS, Reading, this_powershell
+from tests.reading import FUNCTIONS, Reading, read, this_powershell
 
 pytestmark = pytest.mark.powershell
 
@@ -655,3 +655,36 @@ def test_progress_is_told_while_it_happens(tmp_path: Path) -> None:
     assert len(counts) >= 2
     assert counts == sorted(counts)
     assert reading.said[-1] == Talk("step", "Holder.xml/LoadHolder", "Holder.xml/LoadHolder", 6, done=True)
+
+
+# --- a step that begins again ---
+
+AGAIN = """
+if (-not (Test-Path variable:global:times)) { $global:times = 0 }
+$global:times++
+New-Object PSObject -Property @{ A = $global:times }
+Write-Warning "gap early: $global:times"
+if ($global:times -lt 3) { throw 'restart: forgotten' }
+"""
+
+
+def test_a_reader_of_ours_may_ask_for_a_step_from_its_beginning(tmp_path: Path) -> None:
+    """Rows and gaps of an attempt that asks for another do not count; the init script's gaps still do."""
+    reading = Reading(tmp_path, AGAIN, owner=Owner.BRIDGE, before="Write-Warning 'gap before: said once'")
+    (capture,) = reading.collect().captures
+    assert read(capture.path) == [{"A": "3"}]
+    assert capture.gaps == (Gap("before", "said once", 1), Gap("early", "3", 1))
+    for number in (1, 2):
+        assert f"host: restart {number} of 5 after 1 rows: forgotten" in reading.log
+
+
+@pytest.mark.parametrize(
+    ("owner", "before"), [(Owner.PATH, ""), (Owner.BRIDGE, "Write-Error 'something else'\n")]
+)
+def test_a_step_does_not_begin_again_otherwise(tmp_path: Path, owner: Owner, before: str) -> None:
+    """A foreign reader's error is an error whatever its text; so is one that is not the only one."""
+    reading = Reading(tmp_path, before + AGAIN, owner=owner)
+    with pytest.raises(ReaderError, match="restart: forgotten") as caught:
+        reading.collect()
+    assert not caught.value.retryable
+    assert "restart 1 of 5" not in reading.log

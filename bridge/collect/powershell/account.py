@@ -14,7 +14,10 @@ from bridge.readers import retired
 
 _ROW = "bridge-row: "  # how the host begins what is wrong with a row
 _SIGN_IN = "sign-in: "  # and how our own readers begin what is wrong with a token
+_RESTART = "restart: "  # how they ask for a step from its beginning, of which the host has had enough
+_AGAIN = (_RESTART, "gave up after ")  # what may go well later
 _PATTERN = "bridge-pattern: "  # and with a pattern of the settings
+_LATER = "Run again when Microsoft Graph is less busy; nothing has to be changed for that."
 _MOST_ERRORS = 3
 
 
@@ -135,6 +138,9 @@ def _failure(where: str, errors: Iterable[Mapping[str, Any]], *, ours: bool) -> 
             f"{where}: {rows[0]}.",
             hint="The reader must emit one object with the step's columns for each row.",
         )
+    if ours and listed and all(str(one["message"]).startswith(_AGAIN) for one in listed):
+        plain = [{**one, "message": str(one["message"]).removeprefix(_RESTART), "id": ""} for one in listed]
+        return ReaderError(f"{where}: {sentences(plain)}", hint=_LATER, retryable=True)
     said = f"{where}: {sentences(listed)}"
     if gone := retired.named_in(" ".join(f"{one['message']} {one['id']}" for one in listed)):
         return ReaderError(f"{said}. {retired.sentences(gone)}", hint=retired.WAY_ON)
