@@ -5,20 +5,32 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import subprocess
-from contextlib import ExitStack
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bridge import system
 from bridge.collect.graph import Graph
 from bridge.collect.powershell import PowerShell, find_powershell
-from bridge.model import Secret
+from bridge.errors import ReaderError
+from bridge.model import Engine, Secret
 from tests.tenancy import FOLDER, Told, a_job, expected, our_reader, rows_of
-from tools.tenant import Answer, Faults, Tenant, serve
+from tools.tenant import Answer, Faults, Service, Tenant, scenario, serve
+from tools.tenant.reports import REPORTS
 
 OLD = "a-token-of-yesterday"
+SCRIPTS = [FOLDER / f"{name}.ps1" for name in ("Graph", "Csv", "Names", "Usage", "Microsoft365")]
+SWITCH = (
+    "Switch it off in the Microsoft 365 admin centre under Settings > Org settings > Services > Reports; "
+    "that can take 48 hours"
+)
 
 
 @pytest.fixture
@@ -29,56 +41,156 @@ def engine() -> PowerShell:
 
 
 def without_moments(capture: Path) -> list[bytes]:
-    """Return a capture's lines but its header, which names the engine, and without the end's moment."""
+    """Return a capture's lines but its header, which names the engine, and without moments of this run."""
     lines = capture.read_bytes().split(b"\n")
     assert lines[2].startswith(b"<header ")
-    return [*lines[:2], *lines[3:-3], re.sub(rb' end="[^"]*"', b"", lines[-3]), *lines[-2:]]
+    lines = [*lines[:2], *lines[3:-3], re.sub(rb' end="[^"]*"', b"", lines[-3]), *lines[-2:]]
+    if b"Control" in capture.read_bytes()[:600]:
+        lines = [re.sub(rb' b="[0-9TZ:-]*"', b"", line) for line in lines]
+    return lines
 
 
 # --- the folder ---
 
 
 def test_the_folder_loads() -> None:
-    """It has the three steps in their order, and a token that may come from elsewhere."""
+    """It has its steps in their order, and a token that may come from elsewhere."""
     reader = our_reader()
     assert [step.id for step in reader.to_collect] == list(expected(Tenant(1)))
     assert reader.warnings == ()
-    assert [(one.name, one.secret, one.mandatory) for one in reader.parameters] == [
-        ("GraphRoot", False, True),
-        ("AccessToken", True, False),
+    assert [one.name for one in reader.parameters] == [
+        "GraphRoot",
+        "AccessToken",
+        "Reports",
+        "Period",
+        "ReportHosts",
+        "SignIns",
+        "ProductNames",
     ]
+    assert [one.name for one in reader.parameters if one.secret] == ["AccessToken"]
+    assert [one.name for one in reader.parameters if one.mandatory] == ["GraphRoot"]
     types = {one.type for step in reader.to_collect for one in step.columns}
     assert types == {"nvarchar", "int", "bit", "datetime", "uniqueidentifier"}
-
-
-def test_the_script_is_plain_ascii() -> None:
-    """Windows PowerShell reads a script without BOM in the machine's code page: nothing may differ there."""
-    assert (FOLDER / "Microsoft365.ps1").read_bytes().isascii()
+    assert sorted(reader.scripts) == sorted(FOLDER.glob("*.ps1"))
 
 
 # --- in the host ---
 
+# By name: the scenario, how many users, which seed, and the reader's parameters.
+WHOLE: dict[str, tuple[str, int, int, dict[str, Any]]] = {
+    "every report": (
+        "server-errors,empty-pages,deleted-in-reports",
+        230,
+        6,
+        {"Reports": ",".join(one.upper() for one in REPORTS), "Period": "D7"},
+    ),
+    "odd": ("unknown-sku,lost-subscription,duplicate-rows,mixed-names,expired-token", 120, 2, {}),
+    "little": (
+        "no-licences,no-mail,inline-reports,empty-report,expired-page",
+        60,
+        3,
+        {"SignIns": "no", "Reports": "getM365AppUserDetail, getMailboxUsageDetail"},
+    ),
+}
+
 
 @pytest.mark.powershell
-def test_both_engines_write_the_same(engine: PowerShell, tmp_path: Path) -> None:
-    """PowerShell's captures equal the native engine's byte for byte but for engine and moments.
+@pytest.mark.parametrize("name", WHOLE)
+def test_both_engines_write_the_same(engine: PowerShell, tmp_path: Path, name: str) -> None:
+    """PowerShell brings home what the tenant holds; the native engine writes it byte for byte the same.
 
-    The tenant throttles, fails, sends empty pages and names a charset that it does not use. Each wait is
-    told, none is cut short.
+    Only the engine's name and moments differ. No wait is cut short.
     """
-    faults = Faults(throttle_every=12, empty_every=3, charset="iso-8859-1", answers={1: Answer(503)})
-    tenant, told = Tenant(1100, seed=6), Told()
-    with serve(tenant, faults) as service:
-        ours = engine.collect(a_job(service, tmp_path / "powershell"), told)
-        assert service.requests.throttled
-        assert service.requests.early == 0
-        native = Graph().collect(a_job(service, tmp_path / "native"), Told())
-    assert {one.step: rows_of(one) for one in ours.captures} == expected(tenant)
-    for one, other in zip(ours.captures, native.captures, strict=True):
+    odd, users, seed, parameters = WHOLE[name]
+    tenant, faults = scenario(odd, users, seed)
+    captures = {}
+    engines: dict[str, Engine] = {"powershell": engine, "native": Graph()}
+    for which, collector in engines.items():
+        with serve(tenant, faults) as service:
+
+            def source(rejected: Secret | None, service: Service = service) -> Secret:
+                return Secret(service.token)
+
+            job = a_job(service, tmp_path / which, token="", source=source, **parameters)
+            captures[which] = collector.collect(job, Told()).captures
+            assert service.requests.early == 0
+    assert {one.step: rows_of(one) for one in captures["powershell"]} == expected(
+        tenant,
+        faults,
+        reports=parameters.get("Reports", ""),
+        period=parameters.get("Period", "D30"),
+        sign_ins=parameters.get("SignIns") != "no",
+    )
+    for one, other in zip(captures["powershell"], captures["native"], strict=True):
         assert without_moments(one.path) == without_moments(other.path)
+
+
+@pytest.mark.powershell
+def test_waits_are_told(engine: PowerShell, tmp_path: Path) -> None:
+    """Each wait is told as it begins, also where Content-Type names a charset that the text does not use."""
+    faults = Faults(throttle_every=12, charset="iso-8859-1", answers={1: Answer(503)})
+    told = Told()
+    with serve(Tenant(600, seed=6), faults) as service:
+        engine.collect(a_job(service, tmp_path, Reports="none"), told)
+        assert service.requests.throttled
     waits = [text.partition("waiting ")[2] for text in told.texts("wait")]
     assert waits == ["1 seconds: HTTP 503"] + ["1 seconds: HTTP 429"] * (len(waits) - 1)
-    assert not any(capture.gaps for capture in ours.captures)
+
+
+DENIED = "Microsoft Graph answered with HTTP 403: Authorization_RequestDenied: Insufficient privileges to "
+DENIED += "complete the operation."
+
+
+@pytest.mark.powershell
+def test_what_may_not_be_read_is_a_gap(engine: PowerShell, tmp_path: Path) -> None:
+    """Each permission that is missing leaves a gap that names it, and no row."""
+    roles = ("Organization", "Reports", "AuditLog", "ReportSettings")
+    tenant, faults = scenario(",".join(f"forbidden-{role}.Read.All" for role in roles), 30)
+    told = Told()
+    with serve(tenant, faults) as service:
+        captures = engine.collect(a_job(service, tmp_path), told).captures
+    gaps = {one.step.partition("/")[2]: [(gap.name, gap.text) for gap in one.gaps] for one in captures}
+    assert {step: found for step, found in gaps.items() if found} == {
+        "Organization": [("organization", f"Organization.Read.All is missing: {DENIED}")],
+        "CommerceSubscription": [("commerce-subscriptions", f"Organization.Read.All is missing: {DENIED}")],
+        "Usage": [("usage", f"Reports.Read.All is missing: {DENIED}")],
+        "SignIn": [("sign-ins", f"AuditLog.Read.All or an Entra ID P1 licence is missing: {DENIED}")],
+    }
+    assert {one.step: rows_of(one) for one in captures} == expected(tenant, faults)
+
+
+@pytest.mark.powershell
+def test_hidden_names_are_a_gap(engine: PowerShell, tmp_path: Path) -> None:
+    """The tenant's setting is named, and each report with rows that hide whose they are.
+
+    Nothing of a download's address is in a capture or in what was said.
+    """
+    tenant, faults = scenario("concealed", 40)
+    told = Told()
+    with serve(tenant, faults) as service:
+        usage = engine.collect(a_job(service, tmp_path), told).captures[5]
+    rows = rows_of(usage)
+    counts = Counter(row["Report"] for row in rows)
+    assert len(counts) == 4
+    setting = "the tenant's setting displayConcealedNames is on: usage reports hide who used what. "
+    data = {f"{name} hides the names in {count} of {count} rows. {SWITCH}" for name, count in counts.items()}
+    assert {(gap.name, gap.text) for gap in usage.gaps} == {
+        ("concealed", text) for text in {setting + SWITCH, *data}
+    }
+    assert "/files/" not in usage.path.read_text("utf-8") + "".join(talk.text for talk in told.talk)
+
+
+@pytest.mark.powershell
+def test_a_list_that_is_forgotten_is_begun_again(engine: PowerShell, tmp_path: Path) -> None:
+    """Where Graph forgets again and again, the step begins five times more, and then fails for now."""
+    tenant, faults = scenario("expired-pages", 25)
+    told = Told()
+    with serve(tenant, faults) as service, pytest.raises(ReaderError, match="has expired") as caught:
+        engine.collect(a_job(service, tmp_path, Reports="none"), told)
+    assert caught.value.retryable
+    assert "restart:" not in str(caught.value)
+    restarts = [text for text in told.texts("log") if text.startswith("host: restart ")]
+    assert [text[:20] for text in restarts] == [f"host: restart {n} of 5" for n in range(1, 6)]
 
 
 @pytest.mark.powershell
@@ -100,12 +212,11 @@ def test_the_bridge_gives_tokens(engine: PowerShell, tmp_path: Path) -> None:
             return Secret(OLD if rejected is None else service.token)
 
         collected = engine.collect(a_job(service, tmp_path, token="", source=source), Told())
-    assert [one.rows for one in collected.captures][:2] == [8, 3]
-    assert asked == [False, True] * 3
+    assert [one.rows for one in collected.captures][-4] == 3
+    assert asked == [False, True] * len(collected.captures)
 
 
 _ASKING = """
-. $env:SCRIPT
 $Microsoft365Limits['AskSeconds'] = [int]$env:SECONDS
 $global:BridgeToken = New-Object PSObject -Property @{ Asked = 0; Token = $env:TOKEN }
 $global:BridgeToken | Add-Member -MemberType ScriptMethod -Name Get -Value { $this.Asked++; $this.Token }
@@ -115,7 +226,7 @@ $global:BridgeToken.Asked
 
 
 @pytest.mark.powershell
-@pytest.mark.parametrize(("seconds", "times"), [("0", 1 + 3), ("60", 1)])
+@pytest.mark.parametrize(("seconds", "times"), [("0", 1 + 5), ("60", 1)])
 def test_a_token_is_asked_for_while_pages_come(powershell: str, seconds: str, times: int) -> None:
     """Before a page BridgeToken is asked again, unless it was asked within the last minute."""
     with serve(Tenant(2500)) as service:
@@ -124,7 +235,6 @@ def test_a_token_is_asked_for_while_pages_come(powershell: str, seconds: str, ti
 
 
 _PROXY = """
-. $env:SCRIPT
 $proxy = Get-Microsoft365Proxy $env:ADDRESS $env:BYPASS
 $through = foreach ($one in ConvertFrom-Json $env:ADDRESSES) {
     if ($proxy.IsBypassed([Uri]$one)) { 'past' } else { $proxy.GetProxy([Uri]$one).AbsoluteUri }
@@ -169,9 +279,26 @@ def _same_page_again() -> Faults:
 
 # By name: the step's function, what goes wrong, and what the error says.
 CASES: dict[str, tuple[str, Faults, str]] = {
-    "403": ("User", _answer(403, '{"error": {"code": "Denied", "message": "no right"}}'), "Denied: no right"),
-    "501": ("User", _answer(501, "no such thing"), "HTTP 501: no such thing"),
-    "302": ("User", _answer(302, "", Location="http://127.0.0.1:1/"), "redirect|HTTP 302"),
+    "403": (
+        "User",
+        _answer(403, '{"error": {"code": "Denied", "message": "no right"}}'),
+        "^User.Read.All is missing: .* HTTP 403: Denied: no right$",
+    ),
+    "403 with a gap": ("Organization", _answer(403, "no"), "^no error$"),
+    "501": ("User", _answer(501, "no such thing"), "HTTP 501: no Graph error: no such thing$"),
+    "302": ("User", _answer(302, "", Location="http://127.0.0.1:1/"), "HTTP 302$"),
+    "no count": ("Control", _answer(200, "many"), "without a number for User$"),
+    "no right to count": ("Control", _answer(403, "no"), "^User.Read.All is missing"),
+    "no plans": (
+        "ServicePlan",
+        _answer(200, '{"value": [{"skuId": "x", "skuPartNumber": "X", "servicePlans": null}]}'),
+        "whose servicePlans are no list",
+    ),
+    "forgotten": (
+        "SignIn",
+        _answer(400, '{"error": {"code": "Directory_ExpiredPageToken", "message": "gone"}}'),
+        "^restart: .* gone$",
+    ),
     "no list": ("User", _answer(200, '{"value": {}}'), "without a list of values"),
     "no value": ("User", _answer(200, '{"@odata.context": "x"}'), "without a list of values"),
     "an array": ("User", _answer(200, "[]"), "without a list of values"),
@@ -195,13 +322,34 @@ CASES: dict[str, tuple[str, Faults, str]] = {
 }
 
 _EACH = """
-. $env:SCRIPT
+$Microsoft365Limits['Unanswered'] = 1
+$VerbosePreference = 'Continue'
 $said = foreach ($case in ConvertFrom-Json $env:CASES) {
-    $call = @{ GraphRoot = $case.root; AccessToken = $case.token }
-    try { [void](& ('Get-Microsoft365' + $case.step) @call); 'no error' } catch { "$_" }
+    $call = @{}
+    foreach ($one in $case.call.psobject.Properties) { $call[$one.Name] = $one.Value }
+    $got = @{ error = 'no error'; rows = @(); said = '' }
+    try {
+        $all = @(& ('Get-Microsoft365' + $case.step) @call 3>&1 4>&1)
+        $record = [System.Management.Automation.InformationalRecord]
+        $got['rows'] = @($all | Where-Object { $_ -isnot $record })
+        $got['said'] = @($all | Where-Object { $_ -is $record }) -join ' / '
+    } catch { $got['error'] = "$_" }
+    $got
 }
-ConvertTo-Json @($said)
+ConvertTo-Json @($said) -Depth 4 -Compress
 """
+
+
+def each(powershell: str, cases: Sequence[tuple[str, Mapping[str, str]]]) -> list[dict[str, Any]]:
+    """Return what each step's function says in one process: its error, its rows, what it told."""
+    content = json.dumps([{"step": step, "call": call} for step, call in cases])
+    found: list[dict[str, Any]] = json.loads(_run(powershell, _EACH, CASES=content))
+    return found
+
+
+def call(service: Service, **more: str) -> dict[str, str]:
+    """Return the parameters of a step's function."""
+    return {"GraphRoot": service.root, "AccessToken": service.token, **more}
 
 
 @pytest.mark.powershell
@@ -210,18 +358,18 @@ def test_a_failure_is_an_error_with_what_graph_said(powershell: str) -> None:
     with ExitStack() as stack:
         services = [stack.enter_context(serve(Tenant(700), faults)) for _, faults, _ in CASES.values()]
         cases = [
-            {"step": step, "root": service.root, "token": service.token}
-            for (step, _, _), service in zip(CASES.values(), services, strict=True)
+            (step, call(service)) for (step, _, _), service in zip(CASES.values(), services, strict=True)
         ]
-        nobody = {"step": "User", "root": services[0].root, "token": ""}
-        said = _run(powershell, _EACH, CASES=json.dumps([*cases, nobody]))
-    errors = dict(zip([*CASES, "no token"], json.loads(said), strict=True))
+        nobody = ("User", {**call(services[0]), "AccessToken": ""})
+        said = each(powershell, [*cases, nobody])
+    errors = dict(zip([*CASES, "no token"], (one["error"] for one in said), strict=True))
     patterns = {name: case[2] for name, case in CASES.items()} | {"no token": "sign-in: AccessToken is empty"}
     assert {name: error for name, error in errors.items() if not re.search(patterns[name], error)} == {}
-    assert not any(case["token"].encode() in said for case in cases)
+    assert not any(service.token in json.dumps(said) for service in services)
 
 
 def _run(powershell: str, command: str, **environment: str) -> bytes:
+    load = "".join(f". '{path}'\n" for path in SCRIPTS)
     argv = [
         powershell,
         "-NoProfile",
@@ -229,11 +377,11 @@ def _run(powershell: str, command: str, **environment: str) -> bytes:
         "-ExecutionPolicy",
         "RemoteSigned",
         "-Command",
-        command,
+        load + command,
     ]
     child = subprocess.run(
         argv,
-        env={**os.environ, "SCRIPT": str(FOLDER / "Microsoft365.ps1"), "NO_COLOR": "1", **environment},
+        env={**os.environ, "NO_COLOR": "1", **environment},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=True,
@@ -243,7 +391,6 @@ def _run(powershell: str, command: str, **environment: str) -> bytes:
 
 
 _ROOTS = """
-. $env:SCRIPT
 $said = foreach ($root in ConvertFrom-Json $env:ROOTS) {
     try { Get-Microsoft365Base $root } catch { "$_" }
 }
@@ -285,3 +432,205 @@ def test_texts_and_roots_are_read_alike_everywhere(powershell: str) -> None:
     assert all("expected an https address" in one for one in said["said"][3:])
     assert said["texts"] == texts
     assert said["moments"] == ["2024-01-15T08:00:00Z", "2024-01-15T08:00:00.12Z", "2024-01-15T08:00:00Z"]
+
+
+# --- reports ---
+
+REPORT = "getEmailActivityUserDetail"
+HEAD = "Report Refresh Date,User Principal Name,Last Activity Date,Report Period"
+ROW = "2026-11-24,a@contoso.example,2026-11-20,30"
+UNKNOWN = '{"error": {"code": "UnknownError", "message": ""}}'
+
+# By name: what the report's call is answered with, and the error or, of a good one, what comes of it.
+FILES: dict[str, tuple[Answer, str | list[list[str | None]]]] = {
+    "a mark": (Answer(200, f"\ufeff{HEAD}\r\n{ROW}\r\n"), [["a@contoso.example", None]]),
+    "no last line end": (Answer(200, f"{HEAD},X\n{ROW},"), [["a@contoso.example", None]]),
+    "blank lines": (Answer(200, f"{HEAD}\n\n{ROW}\n\r\n\n"), [["a@contoso.example", None]]),
+    "blanks": (Answer(200, f"{HEAD},X\n{ROW}, x \n"), [["a@contoso.example", "X= x "]]),
+    "quotes": (
+        Answer(200, f'{HEAD},"A;B","C\n\\D"\n{ROW},"x, ""y""\r\nz; \\",\n{ROW},,"="\n'),
+        [
+            ["a@contoso.example", 'A\\;B=x, "y"\\r\\nz\\; \\\\'],
+            ["a@contoso.example", "C\\n\\\\D=="],
+        ],
+    ),
+    "no rows": (Answer(200, HEAD), []),
+    "nothing": (Answer(200, ""), f"^{REPORT} is empty"),
+    "a page": (Answer(200, "<html>\n</html>"), "has no column User Principal Name$"),
+    "no dates": (Answer(200, HEAD.replace("Refresh ", "")), "has no column Report Refresh Date$"),
+    "short": (
+        Answer(200, f"{HEAD}\n{ROW}\n2026-11-24,b@x"),
+        "row 2 has 2 cells, its header has 4$",
+    ),
+    "long": (Answer(200, f"{HEAD}\n{ROW},"), "row 1 has 5 cells"),
+    "in quotes": (Answer(200, f'{HEAD}\n{ROW}\n"2026-11'), f"^{REPORT} ends in the middle of row 2$"),
+    "endless": (Answer(200, f'{HEAD}\n"' + "x\n" * 70000), "row 1 has more than 131072 characters$"),
+    "a stray quote": (Answer(200, f'{HEAD}\n"2026-11-24"x,a@x,,30\n'), "row 1 has quotes or a line break"),
+    "a date": (Answer(200, f"{HEAD}\n{ROW.replace('11-20', '02-30')}\n"), "the date '2026-02-30'"),
+    "501": (Answer(501, UNKNOWN), "HTTP 501: UnknownError: $"),
+    "http": (
+        Answer(302, "", {"Location": "http://reports.office.com/secret"}),
+        "without https, so",
+    ),
+    "no address": (Answer(302, ""), "has no address$"),
+    "a suffix": (
+        Answer(302, "", {"Location": "https://evil-office.com/secret"}),
+        "by evil-office.com",
+    ),
+    "a user": (
+        Answer(302, "", {"Location": "https://office.com@evil.example/secret"}),
+        "by evil.example",
+    ),
+}
+
+
+@pytest.mark.powershell
+def test_a_report_is_read_strictly(powershell: str) -> None:
+    """Quotes, blanks, line breaks and a mark are read exactly; what is cut, odd or elsewhere is an error."""
+    with ExitStack() as stack:
+        cases = [
+            (
+                "Usage",
+                call(stack.enter_context(serve(Tenant(3), Faults(answers={2: answer}))), Reports=REPORT),
+            )
+            for answer, _ in FILES.values()
+        ]
+        said = dict(zip(FILES, each(powershell, cases), strict=True))
+    for name, (_, wanted) in FILES.items():
+        found = said[name]
+        if isinstance(wanted, str):
+            assert re.search(wanted, found["error"]), f"{name}: {found}"
+        else:
+            rows = [[row["UserPrincipalName"], row["Details"]] for row in found["rows"]]
+            assert (rows, found["error"]) == (wanted, "no error"), name
+    assert "secret" not in json.dumps(said)
+
+
+@contextmanager
+def listening() -> Iterator[tuple[int, list[object]]]:
+    """Yield a port that nobody may come to, and who came."""
+    came: list[object] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def accept() -> None:
+            while True:
+                try:
+                    connection, address = server.accept()
+                except OSError:
+                    return
+                came.append(address)
+                connection.close()
+
+        threading.Thread(target=accept, daemon=True).start()
+        yield server.getsockname()[1], came
+        server.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.powershell
+def test_downloads(powershell: str) -> None:
+    """Only allowed hosts are asked; a refused download is asked for once more; a cut one is an error."""
+    with ExitStack() as stack:
+
+        def start(faults: Faults) -> Service:
+            return stack.enter_context(serve(Tenant(30), faults))
+
+        port, came = stack.enter_context(listening())
+        elsewhere = Answer(302, "", {"Location": f"https://127.0.0.1:{port}/a-secret"})
+        once: dict[int, Answer] = {}
+        twice: dict[int, Answer] = {}
+        good = [start(Faults(answers=once)), start(Faults(answers=twice))]
+        for answers, service, numbers in ((once, good[0], (2,)), (twice, good[1], (2, 3))):
+            place = Answer(302, "", {"Location": f"{service.root}/files/a-secret"})
+            answers.update(dict.fromkeys(numbers, place))
+        forbidden, once_more, never, length, row = each(
+            powershell,
+            [
+                ("Usage", call(start(Faults(answers={2: elsewhere})), Reports=REPORT)),
+                ("Usage", call(good[0], Reports=REPORT)),
+                ("Usage", call(good[1], Reports=REPORT)),
+                ("Usage", call(start(Faults(cut="length")), Reports=REPORT)),
+                ("Usage", call(start(Faults(cut="row")), Reports=REPORT)),
+            ],
+        )
+        assert came == []
+        allowed = call(
+            start(Faults(answers={2: elsewhere})), Reports=REPORT, ReportHosts="x.example, 127.0.0.1"
+        )
+        (asked,) = each(powershell, [("Usage", allowed)])
+        assert came
+    assert "is offered by 127.0.0.1, so it was not fetched" in forbidden["error"]
+    assert len(once_more["rows"]) == len(expected(Tenant(30), reports=REPORT)["Usage.xml/Usage"])
+    assert "failed with HTTP 403; asking for it again" in once_more["said"]
+    assert never["error"].endswith("the storage of the reports answered with HTTP 403")
+    assert "gave up after 1 attempts: the storage of the reports gave no answer" in length["error"]
+    assert re.search("row [0-9]+ has|ends in the middle", row["error"])
+    assert "gave no answer: " in asked["error"]
+    assert "a-secret" not in json.dumps([forbidden, once_more, never, length, row, asked])
+
+
+@pytest.mark.powershell
+def test_what_is_asked_for_is_looked_at_first(powershell: str) -> None:
+    """A wrong report, period or word is an error before any request; a report that is gone is a fact."""
+    gone = scenario("retired-report", 12)
+    skype = "getSkypeForBusinessActivityUserDetail"
+    with serve(Tenant(3)) as service, serve(*gone) as retired:
+        cases = {
+            "report": ("Usage", call(service, Reports="getEmailActivity")),
+            "period": ("Usage", call(service, Period="D31")),
+            "words": ("SignIn", call(service, SignIns="perhaps")),
+            "none": ("Usage", call(service, Reports="None", Period="")),
+            "no": ("SignIn", call(service, SignIns="No")),
+            "gone": ("Usage", call(retired, Reports=f"getM365AppUserDetail,{skype}")),
+        }
+        found = dict(zip(cases, each(powershell, list(cases.values())), strict=True))
+        assert not service.requests.paths
+    assert "there is no report 'getEmailActivity'; there are: getOffice365Active" in found["report"]["error"]
+    assert found["period"]["error"] == "Period is 'D31', expected D7, D30, D90 or D180"
+    assert found["words"]["error"] == "SignIns is 'perhaps', expected yes or no"
+    assert [(one["error"], one["rows"]) for one in (found["none"], found["no"], found["gone"])] == [
+        ("no error", [])
+    ] * 3
+    for name in ("getM365AppUserDetail", skype):
+        assert f"fact: {name} is not offered by this cloud, or retired" in found["gone"]["said"]
+
+
+# --- names for people ---
+
+NAMES = """Product_Display_Name,String_Id,GUID,Service_Plan_Name,Service_Plan_Id,\
+Service_Plans_Included_Friendly_Names
+\u00a0Office 365 E3 ,ENTERPRISEPACK,{sku} ,X,{plan}\u00a0,"Plan, the \u00e9rst"
+Another name,ENTERPRISEPACK,{sku},X,{plan},Another plan
+,SPE_E5,{other},X
+"""
+
+
+@pytest.mark.powershell
+def test_names_for_people(powershell: str, tmp_path: Path) -> None:
+    """Microsoft's file is read as it is found: its encodings and separators, either case of an id."""
+    tenant = Tenant(1)
+    sku, other = list(tenant.skus())[:2]
+    plan = sku["servicePlans"][0]
+    text = NAMES.format(sku=sku["skuId"].upper(), plan=plan["servicePlanId"], other=other["skuId"])
+    semicolons = (
+        text.replace('"Plan, the', "Plan# the").replace('rst"', "rst").replace(",", ";").replace("#", ",")
+    )
+    contents = {
+        "plain": text.encode(),
+        "mark": text.encode("utf-8-sig"),
+        "windows": text.encode("cp1252"),
+        "semicolons": semicolons.replace("\n", "\r\n").encode("cp1252"),
+    }
+    (tmp_path / "wrong").write_text("Name,Id\n")
+    with serve(tenant) as service:
+        for name, content in contents.items():
+            (tmp_path / name).write_bytes(content)
+        paths = [str(tmp_path / name) for name in (*contents, "wrong", "missing")]
+        steps = [(step, path) for path in paths for step in ("Subscription", "ServicePlan")]
+        found = each(powershell, [(step, call(service, ProductNames=path)) for step, path in steps])
+    for skus, plans in zip(found[:8:2], found[1:8:2], strict=True):
+        assert [row["ProductName"] for row in skus["rows"]][:2] == ["Office 365 E3", other["skuPartNumber"]]
+        named = {row["ServicePlanId"]: row["PlanName"] for row in plans["rows"]}
+        assert named[plan["servicePlanId"]] == "Plan, the \u00e9rst"
+        assert named[sku["servicePlans"][1]["servicePlanId"]] == sku["servicePlans"][1]["servicePlanName"]
+    assert all("ProductNames: " in one["error"] and "no column" in one["error"] for one in found[8:10])
+    assert all("ProductNames: " in one["error"] and "cannot be read" in one["error"] for one in found[10:])

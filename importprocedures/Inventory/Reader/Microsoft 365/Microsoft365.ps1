@@ -1,38 +1,25 @@
 <#
 .SYNOPSIS
-Reads licences and users of a Microsoft 365 tenant from Microsoft Graph v1.0.
+Reads licences, users and usage of a Microsoft 365 tenant from Microsoft Graph: the functions of the steps.
 
 .DESCRIPTION
-The functions of beacon-bridge's own reader folder "Microsoft 365". Each row function emits one object a row while
-the pages of the answer arrive; nothing is kept but the page at hand.
+The functions that beacon-bridge's own reader folder "Microsoft 365" names. Each emits one object a row while the
+pages of the answer arrive; nothing is kept but the page at hand. What they need stands in Graph.ps1 (HTTP, pages),
+Csv.ps1, Usage.ps1 (reports) and Names.ps1 (names for people).
 
-The access token is the parameter AccessToken or, where that is empty or refused, what the variable BridgeToken
-gives; BridgeToken is asked again while the pages come, and gives another token before one ends. The token travels
-in the Authorization header only, and only to the host of GraphRoot.
-
-The proxy is that of the environment variables HTTPS_PROXY and NO_PROXY, or the account's where they are not set.
+What is left out is told as a warning that begins with "gap NAME: ". An error that begins with "restart: " asks for
+the step to be run again from its beginning.
 
 Runs on Windows PowerShell 5.1 and PowerShell 7. docs/readers.md describes the rows.
 
 .EXAMPLE
-. ./Microsoft365.ps1; Get-Microsoft365Subscription -GraphRoot https://graph.microsoft.com -AccessToken $token
+foreach ($name in 'Graph', 'Csv', 'Names', 'Usage', 'Microsoft365') { . "./$name.ps1" }
+Get-Microsoft365Subscription -GraphRoot https://graph.microsoft.com -AccessToken $token
 
 Shows one object for each product the tenant subscribes to.
 #>
 
-[Net.ServicePointManager]::SecurityProtocol = [Net.ServicePointManager]::SecurityProtocol -bor
-    [Net.SecurityProtocolType]::Tls12
-
-$Microsoft365Limits = @{
-    TimeoutSec  = 100     # of one request
-    Attempts    = 10      # of one request, the first included
-    Unanswered  = 4       # attempts where nothing answers at all
-    WaitSeconds = 900     # altogether for one request
-    LongestWait = 60      # where Graph does not say how long
-    AskSeconds  = 60      # between two questions for a token that is still good
-}
-
-# --- what the reader folder names ---
+# --- the connection ---
 
 function Test-Microsoft365Connection {
     <#
@@ -49,7 +36,7 @@ function Test-Microsoft365Connection {
     )
     Set-StrictMode -Version 2
     $graph = New-Microsoft365Session $GraphRoot $AccessToken
-    Get-Microsoft365Item $graph '/subscribedSkus?$select=skuId' | Out-Null
+    Get-Microsoft365Page $graph '/subscribedSkus?$select=skuId' 'LicenseAssignment.Read.All' | Out-Null
     'OK'
 }
 
@@ -68,6 +55,89 @@ function Get-Microsoft365Version {
     New-Object -TypeName PSObject -Property @{ Version = '1.0' }
 }
 
+# --- the tenant ---
+
+function Get-Microsoft365Control {
+    <#
+    .SYNOPSIS
+    Emits how many users there are, and how many of them are licensed, each with the moment of the answer.
+
+    .DESCRIPTION
+    The first step and the last: what is read between them can be held against these numbers.
+
+    .EXAMPLE
+    Get-Microsoft365Control -GraphRoot https://graph.microsoft.com -AccessToken $token
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory)][string]$GraphRoot,
+        [Parameter(Mandatory)][AllowEmptyString()][string]$AccessToken
+    )
+    Set-StrictMode -Version 2
+    $graph = New-Microsoft365Session $GraphRoot $AccessToken
+    Get-Microsoft365Count $graph 'User' '/users/$count'
+    Get-Microsoft365Count $graph 'LicensedUser' '/users/$count?$filter=assignedLicenses/$count%20ne%200&$count=true'
+}
+
+function Get-Microsoft365Count($Graph, [string]$Entity, [string]$Call) {
+    # One number with its moment. Not every cloud counts licensed users.
+    $answer = Invoke-Microsoft365Request $Graph ($Graph['Base'] + $Call) @{ ConsistencyLevel = 'eventual' }
+    if ($Entity -ne 'User' -and $answer['Status'] -in 400, 404) {
+        Write-Verbose "fact: this cloud does not count ${Entity}: $($answer['Said'])"
+        return
+    }
+    Confirm-Microsoft365Answer $answer 'User.Read.All'
+    $count = 0
+    if ($answer['Text'] -notmatch '^\s*[0-9]+\s*\z' -or -not [int]::TryParse($answer['Text'], [ref]$count)) {
+        throw "Microsoft Graph answered without a number for $Entity"
+    }
+    $moment = ConvertFrom-Microsoft365HttpDate $answer['Date']
+    $invariant = [System.Globalization.CultureInfo]::InvariantCulture
+    if ($null -ne $moment) { $moment = $moment.ToString('s', $invariant) + 'Z' }
+    [pscustomobject]@{ Entity = $Entity; Moment = $moment; Count = $count }
+}
+
+function Get-Microsoft365Organization {
+    <#
+    .SYNOPSIS
+    Emits one object for the tenant itself: its names, its domains, its country.
+
+    .EXAMPLE
+    Get-Microsoft365Organization -GraphRoot https://graph.microsoft.com -AccessToken $token
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory)][string]$GraphRoot,
+        [Parameter(Mandatory)][AllowEmptyString()][string]$AccessToken
+    )
+    Set-StrictMode -Version 2
+    $graph = New-Microsoft365Session $GraphRoot $AccessToken
+    $call = '/organization?$select=id,displayName,verifiedDomains,countryLetterCode,tenantType,createdDateTime'
+    Get-Microsoft365Page $graph $call 'Organization.Read.All' 'organization' | ForEach-Object -Process {
+        foreach ($item in $_) {
+            $domains = @(Get-Microsoft365Value $item 'verifiedDomains')
+            [pscustomobject]@{
+                TenantId          = Get-Microsoft365Value $item 'id'
+                DisplayName       = Get-Microsoft365Value $item 'displayName'
+                DefaultDomain     = Find-Microsoft365Domain $domains 'isDefault'
+                InitialDomain     = Find-Microsoft365Domain $domains 'isInitial'
+                CountryLetterCode = Get-Microsoft365Value $item 'countryLetterCode'
+                TenantType        = Get-Microsoft365Value $item 'tenantType'
+                CreatedDateTime   = ConvertFrom-Microsoft365Moment (Get-Microsoft365Value $item 'createdDateTime')
+            }
+        }
+    }
+}
+
+function Find-Microsoft365Domain($Domains, [string]$Flag) {
+    # The name of the first verified domain that has the flag.
+    foreach ($domain in $Domains) {
+        if ((Get-Microsoft365Value $domain $Flag) -eq $true) { return Get-Microsoft365Value $domain 'name' }
+    }
+}
+
+# --- what the tenant bought ---
+
 function Get-Microsoft365Subscription {
     <#
     .SYNOPSIS
@@ -79,30 +149,169 @@ function Get-Microsoft365Subscription {
     [CmdletBinding()]
     param(
         [Parameter(Mandatory)][string]$GraphRoot,
+        [Parameter(Mandatory)][AllowEmptyString()][string]$AccessToken,
+        [string]$ProductNames = ''
+    )
+    Set-StrictMode -Version 2
+    $graph = New-Microsoft365Session $GraphRoot $AccessToken
+    $products = (Read-Microsoft365Names $ProductNames)['Products']
+    $call = '/subscribedSkus?$select=skuId,skuPartNumber,accountId,accountName,appliesTo,capabilityStatus,' +
+        'consumedUnits,prepaidUnits,subscriptionIds'
+    Get-Microsoft365Page $graph $call 'LicenseAssignment.Read.All' -Key 'skuId' | ForEach-Object -Process {
+        foreach ($sku in $_) {
+            Clear-Microsoft365Mark $sku
+            [pscustomobject]@{
+                SkuId            = $sku.skuId
+                SkuPartNumber    = $sku.skuPartNumber
+                ProductName      = Get-Microsoft365Name $products $sku.skuId $sku.skuPartNumber
+                AccountId        = $sku.accountId
+                AccountName      = $sku.accountName
+                AppliesTo        = $sku.appliesTo
+                CapabilityStatus = $sku.capabilityStatus
+                Enabled          = $sku.prepaidUnits.enabled
+                Warning          = $sku.prepaidUnits.warning
+                Suspended        = $sku.prepaidUnits.suspended
+                LockedOut        = $sku.prepaidUnits.lockedOut
+                ConsumedUnits    = $sku.consumedUnits
+                SubscriptionIds  = Join-Microsoft365Text $sku.subscriptionIds
+            }
+        }
+    }
+}
+
+function Get-Microsoft365ServicePlan {
+    <#
+    .SYNOPSIS
+    Emits one object for each service plan of each product that the tenant subscribes to.
+
+    .EXAMPLE
+    Get-Microsoft365ServicePlan -GraphRoot https://graph.microsoft.com -AccessToken $token
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory)][string]$GraphRoot,
+        [Parameter(Mandatory)][AllowEmptyString()][string]$AccessToken,
+        [string]$ProductNames = ''
+    )
+    Set-StrictMode -Version 2
+    $graph = New-Microsoft365Session $GraphRoot $AccessToken
+    $plans = (Read-Microsoft365Names $ProductNames)['Plans']
+    $call = '/subscribedSkus?$select=skuId,skuPartNumber,servicePlans'
+    Get-Microsoft365Page $graph $call 'LicenseAssignment.Read.All' -Key 'skuId' | ForEach-Object -Process {
+        foreach ($sku in $_) {
+            if ($sku.servicePlans -isnot [array]) {
+                throw 'Microsoft Graph answered with a product whose servicePlans are no list'
+            }
+            foreach ($plan in $sku.servicePlans) {
+                Clear-Microsoft365Mark $plan
+                [pscustomobject]@{
+                    SkuId              = $sku.skuId
+                    ServicePlanId      = $plan.servicePlanId
+                    ServicePlanName    = $plan.servicePlanName
+                    PlanName           = Get-Microsoft365Name $plans $plan.servicePlanId $plan.servicePlanName
+                    AppliesTo          = $plan.appliesTo
+                    ProvisioningStatus = $plan.provisioningStatus
+                }
+            }
+        }
+    }
+}
+
+function Get-Microsoft365CommerceSubscription {
+    <#
+    .SYNOPSIS
+    Emits one object for each subscription as it was bought: its state, its licences, its next renewal.
+
+    .EXAMPLE
+    Get-Microsoft365CommerceSubscription -GraphRoot https://graph.microsoft.com -AccessToken $token
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory)][string]$GraphRoot,
         [Parameter(Mandatory)][AllowEmptyString()][string]$AccessToken
     )
     Set-StrictMode -Version 2
     $graph = New-Microsoft365Session $GraphRoot $AccessToken
-    $call = '/subscribedSkus?$select=skuId,skuPartNumber,appliesTo,capabilityStatus,consumedUnits,prepaidUnits'
-    Get-Microsoft365Item $graph $call | ForEach-Object -Process {
-        [pscustomobject]@{
-            SkuId            = $_.skuId
-            SkuPartNumber    = $_.skuPartNumber
-            AppliesTo        = $_.appliesTo
-            CapabilityStatus = $_.capabilityStatus
-            Enabled          = $_.prepaidUnits.enabled
-            Warning          = $_.prepaidUnits.warning
-            Suspended        = $_.prepaidUnits.suspended
-            LockedOut        = $_.prepaidUnits.lockedOut
-            ConsumedUnits    = $_.consumedUnits
+    $call = '/directory/subscriptions'
+    Get-Microsoft365Page $graph $call 'Organization.Read.All' 'commerce-subscriptions' | ForEach-Object -Process {
+        foreach ($bought in $_) {
+            Clear-Microsoft365Mark $bought
+            [pscustomobject]@{
+                SubscriptionId         = $bought.id
+                CommerceSubscriptionId = $bought.commerceSubscriptionId
+                SkuId                  = $bought.skuId
+                SkuPartNumber          = $bought.skuPartNumber
+                Status                 = $bought.status
+                IsTrial                = $bought.isTrial
+                TotalLicenses          = $bought.totalLicenses
+                CreatedDateTime        = ConvertFrom-Microsoft365Moment $bought.createdDateTime
+                NextLifecycleDateTime  = ConvertFrom-Microsoft365Moment $bought.nextLifecycleDateTime
+                OwnerType              = $bought.ownerType
+                OwnerTenantId          = $bought.ownerTenantId
+            }
         }
     }
 }
+
+# --- what the tenant uses ---
+
+function Get-Microsoft365Usage {
+    <#
+    .SYNOPSIS
+    Emits one object for each row of Microsoft's usage reports.
+
+    .EXAMPLE
+    Get-Microsoft365Usage -GraphRoot https://graph.microsoft.com -AccessToken $token -Period D90
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory)][string]$GraphRoot,
+        [Parameter(Mandatory)][AllowEmptyString()][string]$AccessToken,
+        [string]$Reports = '',
+        [string]$Period = '',
+        [string]$ReportHosts = ''
+    )
+    Set-StrictMode -Version 2
+    $asked = @(Select-Microsoft365Report $Reports)
+    $days = Confirm-Microsoft365Period $Period
+    if (-not $asked.Count) { return }
+    $graph = New-Microsoft365Session $GraphRoot $AccessToken
+    if (Test-Microsoft365Concealed $graph) {
+        Write-Warning ("gap concealed: the tenant's setting displayConcealedNames is on: usage reports hide who " +
+            "used what. $Microsoft365Switch")
+    }
+    foreach ($report in $asked) {
+        $file = Open-Microsoft365File
+        try {
+            $answer = Save-Microsoft365Report $graph $report $days $ReportHosts $file
+            if ($answer['Status'] -eq 403) {
+                Write-Warning "gap usage: Reports.Read.All is missing: $($answer['Said'])"
+                return
+            }
+            if ($answer['Status'] -eq 404 -or ($answer['Status'] -eq 400 -and $report['Retired'])) {
+                Write-Microsoft365Absence $report
+                continue
+            }
+            Confirm-Microsoft365Answer $answer 'Reports.Read.All'
+            Read-Microsoft365Report $report $days $file
+        } finally { $file.Dispose() }
+    }
+}
+
+# --- who may use it ---
+
+# A moment as it nearly always comes, with its mark: what is no such thing is looked at closely.
+$Microsoft365Plain = New-Object -TypeName System.Text.RegularExpressions.Regex -ArgumentList @(
+    '^#[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z\z', 'CultureInvariant')
 
 function Get-Microsoft365User {
     <#
     .SYNOPSIS
     Emits one object for each user of the tenant, guests and disabled accounts included.
+
+    .DESCRIPTION
+    A page holds 500 users, which with all their addresses stays below 2,097,152 characters, the most that
+    ConvertFrom-Json takes in Windows PowerShell. What stands out of the ordinary alone costs a function call.
 
     .EXAMPLE
     Get-Microsoft365User -GraphRoot https://graph.microsoft.com -AccessToken $token
@@ -114,20 +323,51 @@ function Get-Microsoft365User {
     )
     Set-StrictMode -Version 2
     $graph = New-Microsoft365Session $GraphRoot $AccessToken
-    $call = '/users?$select=id,userPrincipalName,mail,displayName,accountEnabled,userType,createdDateTime,' +
-        'country,department,usageLocation&$top=999'
-    Get-Microsoft365Item $graph $call | ForEach-Object -Process {
-        [pscustomobject]@{
-            UserId            = $_.id
-            UserPrincipalName = $_.userPrincipalName
-            Mail              = $_.mail
-            DisplayName       = $_.displayName
-            AccountEnabled    = $_.accountEnabled
-            UserType          = $_.userType
-            CreatedDateTime   = ConvertFrom-Microsoft365Moment $_.createdDateTime
-            Country           = $_.country
-            Department        = $_.department
-            UsageLocation     = $_.usageLocation
+    $ordinal = [StringComparer]::Ordinal
+    $call = '/users?$select=id,userPrincipalName,mail,proxyAddresses,otherMails,displayName,givenName,surname,' +
+        'accountEnabled,userType,createdDateTime,country,department,usageLocation,onPremisesImmutableId,' +
+        'onPremisesLastSyncDateTime&$top=500'
+    Get-Microsoft365Page $graph $call 'User.Read.All' -Key 'id' | ForEach-Object -Process {
+        foreach ($user in $_) {
+            foreach ($name in 'userPrincipalName', 'mail', 'displayName', 'givenName', 'surname', 'country',
+                'department', 'usageLocation', 'onPremisesImmutableId') {
+                $text = $user.$name
+                if ($text -and $text[0] -eq '#') { $user.$name = $text.Substring(1) }
+            }
+            foreach ($name in 'createdDateTime', 'onPremisesLastSyncDateTime') {
+                $moment = $user.$name
+                if ($null -eq $moment) { continue }
+                if ($Microsoft365Plain.IsMatch($moment)) { $user.$name = $moment.Substring(1) }
+                else { $user.$name = ConvertFrom-Microsoft365Moment (ConvertFrom-Microsoft365Text $moment) }
+            }
+            foreach ($name in 'proxyAddresses', 'otherMails') {
+                $list = $user.$name
+                if ($null -eq $list) { continue }
+                if ($list -isnot [array]) { throw "Microsoft Graph answered with a user whose $name are no list" }
+                $sorted = [string[]]$list
+                [Array]::Sort($sorted, $ordinal)
+                $joined = $sorted -join ';'
+                if ($joined.IndexOf('#') -ge 0) { $joined = Join-Microsoft365Text $list }
+                $user.$name = if ($joined) { $joined } else { $null }
+            }
+            [pscustomobject]@{
+                UserId                     = $user.id
+                UserPrincipalName          = $user.userPrincipalName
+                Mail                       = $user.mail
+                ProxyAddresses             = $user.proxyAddresses
+                OtherMails                 = $user.otherMails
+                DisplayName                = $user.displayName
+                GivenName                  = $user.givenName
+                Surname                    = $user.surname
+                AccountEnabled             = $user.accountEnabled
+                UserType                   = $user.userType
+                CreatedDateTime            = $user.createdDateTime
+                Country                    = $user.country
+                Department                 = $user.department
+                UsageLocation              = $user.usageLocation
+                OnPremisesImmutableId      = $user.onPremisesImmutableId
+                OnPremisesLastSyncDateTime = $user.onPremisesLastSyncDateTime
+            }
         }
     }
 }
@@ -151,259 +391,72 @@ function Get-Microsoft365Assignment {
     )
     Set-StrictMode -Version 2
     $graph = New-Microsoft365Session $GraphRoot $AccessToken
-    Get-Microsoft365Item $graph '/users?$select=id,licenseAssignmentStates&$top=100' | ForEach-Object -Process {
-        if ($_.licenseAssignmentStates -isnot [array]) {
-            throw 'Microsoft Graph answered with a user whose licenseAssignmentStates are no list'
-        }
-        foreach ($state in $_.licenseAssignmentStates) {
-            $plans = $null
-            if ($null -ne $state.disabledPlans) {
-                $sorted = [string[]]@($state.disabledPlans)
-                [Array]::Sort($sorted, [StringComparer]::Ordinal)
-                $plans = $sorted -join ';'
+    $call = '/users?$select=id,licenseAssignmentStates&$top=100'
+    Get-Microsoft365Page $graph $call 'User.Read.All' -Key 'id' | ForEach-Object -Process {
+        foreach ($user in $_) {
+            if ($user.licenseAssignmentStates -isnot [array]) {
+                throw 'Microsoft Graph answered with a user whose licenseAssignmentStates are no list'
             }
-            [pscustomobject]@{
-                UserId          = $_.id
-                SkuId           = $state.skuId
-                AssignedByGroup = $state.assignedByGroup
-                State           = ConvertFrom-Microsoft365Text $state.state
-                DisabledPlans   = $plans
-            }
-        }
-    }
-}
-
-# --- a session, and the items of a call ---
-
-function Get-Microsoft365Base([string]$GraphRoot) {
-    # The address below which the calls lie: always /v1.0 of the root, which may end in a slash.
-    $root = $GraphRoot.Trim().TrimEnd('/') -replace '/v1\.0$', ''
-    $uri = $null
-    if (-not [Uri]::TryCreate($root, [UriKind]::Absolute, [ref]$uri) -or
-        $uri.Scheme -notin 'http', 'https' -or ($uri.Scheme -eq 'http' -and -not $uri.IsLoopback)) {
-        throw "GraphRoot is '$GraphRoot', expected an https address such as https://graph.microsoft.com"
-    }
-    $root + '/v1.0'
-}
-
-function New-Microsoft365Session([string]$GraphRoot, [string]$AccessToken) {
-    # Where to ask, and with which token.
-    $graph = @{ Base = (Get-Microsoft365Base $GraphRoot); Token = $AccessToken; Asked = $null }
-    if (-not $graph['Token']) {
-        $graph['Token'] = Get-Microsoft365Token $null
-        $graph['Asked'] = [System.Diagnostics.Stopwatch]::StartNew()
-    }
-    if (-not $graph['Token']) {
-        throw 'sign-in: AccessToken is empty and nothing else gives a token; fill AccessToken'
-    }
-    $graph
-}
-
-function Get-Microsoft365Token($Rejected) {
-    # A token from BridgeToken, in place of the one that was rejected; nothing where there is no BridgeToken.
-    if (Test-Path -LiteralPath 'variable:global:BridgeToken') { $global:BridgeToken.Get($Rejected) }
-}
-
-function Update-Microsoft365Token($Graph) {
-    # Where BridgeToken gives the token it also decides when another is due, so it is asked again and again.
-    if ($null -eq $Graph['Asked']) { return }
-    if ($Graph['Asked'].Elapsed.TotalSeconds -lt $Microsoft365Limits['AskSeconds']) { return }
-    $Graph['Token'] = Get-Microsoft365Token $null
-    $Graph['Asked'] = [System.Diagnostics.Stopwatch]::StartNew()
-}
-
-function Get-Microsoft365Item($Graph, [string]$Call) {
-    # Emits the items of every page of a call, their own texts without marks (a function call for each would cost
-    # more than all the rest). A page may be empty and still have a next link.
-    $mark = [char]'#'
-    $seen = New-Object -TypeName 'System.Collections.Generic.HashSet[string]'
-    $link = $Graph['Base'] + $Call
-    while ($link) {
-        if (-not $seen.Add($link)) { throw 'Microsoft Graph named the same next page twice, so its list has no end' }
-        $page = Read-Microsoft365Page $Graph $link
-        foreach ($item in $page.value) {
-            if ($null -eq $item) { throw 'Microsoft Graph answered with an item that is null' }
-            foreach ($property in $item.psobject.Properties) {
-                $text = $property.Value
-                if ($text -is [string] -and $text.Length -and $text[0] -eq $mark) {
-                    $property.Value = $text.Substring(1)
+            foreach ($state in $user.licenseAssignmentStates) {
+                $plans = $state.disabledPlans
+                if ($plans -is [array] -and -not $plans.Length) { $plans = '' }
+                elseif ($null -ne $plans) { $plans = Join-Microsoft365Text $plans }
+                $how = $state.state
+                if ($how -and $how[0] -eq '#') { $how = $how.Substring(1) }
+                [pscustomobject]@{
+                    UserId          = $user.id
+                    SkuId           = $state.skuId
+                    AssignedByGroup = $state.assignedByGroup
+                    State           = $how
+                    DisabledPlans   = $plans
                 }
             }
-            $item
-        }
-        $next = $page.psobject.Properties['@odata.nextLink']
-        $link = $null
-        if ($null -ne $next) { $link = Confirm-Microsoft365Link $Graph (ConvertFrom-Microsoft365Text $next.Value) }
-    }
-}
-
-function Confirm-Microsoft365Link($Graph, [string]$Link) {
-    # The next link unchanged, if it leads to where the token may go.
-    $ours = [Uri]$Graph['Base']
-    $uri = $null
-    if (-not [Uri]::TryCreate($Link, [UriKind]::Absolute, [ref]$uri) -or
-        $uri.GetLeftPart([UriPartial]::Authority) -ne $ours.GetLeftPart([UriPartial]::Authority)) {
-        throw "Microsoft Graph named a next page elsewhere than on $($ours.Authority): the token is not sent there"
-    }
-    $Link
-}
-
-function Read-Microsoft365Page($Graph, [string]$Link) {
-    # One page as an object; what is no page is an error.
-    $page = ConvertFrom-Microsoft365Json (Invoke-Microsoft365Request $Graph $Link)
-    $there = $page -is [System.Management.Automation.PSCustomObject]
-    if (-not $there -or $null -eq $page.psobject.Properties['value'] -or $page.value -isnot [array]) {
-        throw 'Microsoft Graph answered without a list of values'
-    }
-    $page
-}
-
-# --- JSON that is the same in every PowerShell ---
-
-# PowerShell 7 turns texts that look like ISO dates into dates, Windows PowerShell those like \/Date(0)\/. A mark
-# before every text that begins like one keeps both from it; a text that begins with the mark gets a second one.
-$Microsoft365Mark = New-Object -TypeName System.Text.RegularExpressions.Regex -ArgumentList @(
-    '(?<!\\)"(?=[0-9]{4}-|[#/\\])', 'CultureInvariant')
-
-function ConvertFrom-Microsoft365Json([string]$Text) {
-    # The object of a JSON text, with marked texts.
-    $marked = $Microsoft365Mark.Replace($Text, '"#')
-    if ($marked.Length -gt 2097152 -and $PSVersionTable.PSVersion.Major -lt 6) {
-        throw "Microsoft Graph sent a page of $($Text.Length) characters; Windows PowerShell reads 2097152 at most"
-    }
-    # The parser's own words would quote users' data.
-    try { ConvertFrom-Json -InputObject $marked } catch { throw 'Microsoft Graph answered with something that is no JSON' }
-}
-
-function ConvertFrom-Microsoft365Text($Value) {
-    # A text without its mark; anything else as it is.
-    if ($Value -is [string] -and $Value.StartsWith('#', [StringComparison]::Ordinal)) { return $Value.Substring(1) }
-    $Value
-}
-
-function ConvertFrom-Microsoft365Moment($Value) {
-    # yyyy-MM-ddTHH:mm:ss[.f]Z without trailing zeros.
-    if ($null -eq $Value) { return $null }
-    if ($Value -notmatch '^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(\.[0-9]{1,7})?Z\z') {
-        throw "Microsoft Graph sent the moment '$Value', expected one in UTC such as 2026-11-24T08:15:30Z"
-    }
-    $seconds = $Matches[1]
-    $fraction = ''
-    if ($Matches.Count -gt 2) { $fraction = $Matches[2].TrimEnd('0').TrimEnd('.') }
-    $seconds + $fraction + 'Z'
-}
-
-# --- the proxy ---
-
-function Get-Microsoft365Proxy([string]$Address, [string]$Bypass) {
-    # The proxy of an address such as http://name:password@proxy:8080, passed by for the names in a list.
-    $uri = $null
-    if (-not [Uri]::TryCreate($Address, [UriKind]::Absolute, [ref]$uri)) { throw 'HTTPS_PROXY is no address' }
-    $names = foreach ($name in $Bypass.Split(',')) { if ($name.Trim()) { $name.Trim().TrimStart('*', '.') } }
-    $patterns = foreach ($name in @($names)) { '://([^/]*\.)?' + [regex]::Escape($name) + '(:[0-9]+)?$' }
-    $where = $uri.Scheme + '://' + $uri.Authority
-    $proxy = New-Object -TypeName System.Net.WebProxy -ArgumentList $where, $true, ([string[]]@($patterns))
-    if ($uri.UserInfo) {
-        $user, $password = foreach ($part in $uri.UserInfo.Split([char[]]':', 2)) { [Uri]::UnescapeDataString($part) }
-        $proxy.Credentials = New-Object -TypeName System.Net.NetworkCredential -ArgumentList $user, $password
-    } else { $proxy.UseDefaultCredentials = $true }
-    $proxy
-}
-
-# Windows PowerShell knows the account's proxy only; PowerShell 7 reads the variables itself.
-if ($PSVersionTable.PSVersion.Major -lt 6) {
-    if ($env:NO_PROXY -eq '*') { [System.Net.WebRequest]::DefaultWebProxy = $null }
-    elseif ($env:HTTPS_PROXY) {
-        [System.Net.WebRequest]::DefaultWebProxy = Get-Microsoft365Proxy $env:HTTPS_PROXY $env:NO_PROXY
-    }
-}
-
-# --- HTTP: one request, with honest waits ---
-
-function Invoke-Microsoft365Request($Graph, [string]$Link) {
-    # The body of an answer, as text. Waits as long as Graph asks for, and not for ever.
-    $waited = 0
-    $renewed = $false
-    for ($attempt = 1; ; $attempt++) {
-        Update-Microsoft365Token $Graph
-        try { return (Send-Microsoft365Request $Graph $Link) }
-        catch { $failure = Get-Microsoft365Failure $_ }
-        if ($failure['Status'] -eq 401 -and -not $renewed) {
-            $renewed = $true
-            $token = Get-Microsoft365Token $Graph['Token']
-            if ($token) { $Graph['Token'] = $token; continue }
-        }
-        if ($failure['Status'] -eq 401) { throw "sign-in: the access token was refused: $($failure['Text'])" }
-        if (-not $failure['Again']) { throw $failure['Text'] }
-        $seconds = $failure['Seconds']
-        if ($null -eq $seconds) {
-            $seconds = [Math]::Min([Math]::Pow(2, $attempt - 1), $Microsoft365Limits['LongestWait'])
-        }
-        $waited += $seconds
-        if ($attempt -ge $failure['Attempts'] -or $waited -gt $Microsoft365Limits['WaitSeconds']) {
-            throw "gave up after $attempt attempts: $($failure['Text'])"
-        }
-        Write-Verbose "waiting $seconds seconds: $($failure['Reason'])"
-        Start-Sleep -Seconds $seconds
-    }
-}
-
-function Send-Microsoft365Request($Graph, [string]$Link) {
-    # One GET; the body is UTF-8 whatever the header says or does not say.
-    $ProgressPreference = 'SilentlyContinue'
-    $headers = @{ Authorization = 'Bearer ' + $Graph['Token']; Accept = 'application/json' }
-    $answer = Invoke-WebRequest -Uri $Link -Headers $headers -Method Get -UseBasicParsing -MaximumRedirection 0 `
-        -TimeoutSec $Microsoft365Limits['TimeoutSec'] -ErrorAction Stop -Verbose:$false
-    if ($answer.StatusCode -ne 200) { throw "Microsoft Graph answered with HTTP $($answer.StatusCode)" }
-    [System.Text.Encoding]::UTF8.GetString($answer.RawContentStream.ToArray()).TrimStart([char]0xFEFF)
-}
-
-function Get-Microsoft365Failure($Record) {
-    # What a failed request means: its status, a sentence, whether to try again, and after how many seconds.
-    $kind = $Record.Exception.GetType().FullName
-    $response = $Record.Exception.psobject.Properties['Response']
-    if ($null -eq $response -or $null -eq $response.Value) {
-        $again = $kind -in 'System.Net.WebException', 'System.Net.Http.HttpRequestException', 'System.IO.IOException',
-        'System.Threading.Tasks.TaskCanceledException', 'System.TimeoutException', 'System.Net.Http.HttpIOException'
-        return @{ Status = 0; Again = $again; Seconds = $null; Reason = 'no answer'
-            Attempts = $Microsoft365Limits['Unanswered']
-            Text = "Microsoft Graph gave no answer: $($Record.Exception.Message)"
         }
     }
-    $status = [int]$response.Value.StatusCode
-    $said = Get-Microsoft365ErrorText $Record $response.Value
-    $again = $status -eq 429 -or ($status -ge 500 -and $status -ne 501)
-    @{ Status = $status; Again = $again; Reason = "HTTP $status"; Attempts = $Microsoft365Limits['Attempts']
-        Seconds = Get-Microsoft365RetryAfter $response.Value
-        Text = "Microsoft Graph answered with HTTP ${status}: $said"
-    }
 }
 
-function Get-Microsoft365RetryAfter($Response) {
-    # The seconds of Retry-After, which may also name a moment; nothing where it is missing.
-    if ($Response -is [System.Net.HttpWebResponse]) { $text = [string]$Response.Headers['Retry-After'] }
-    else { $text = [string]$Response.Headers.RetryAfter }
-    $moment = [DateTime]::MinValue
-    $invariant = [System.Globalization.CultureInfo]::InvariantCulture
-    if ($text -match '^[0-9]{1,6}$') { return [int]$text }
-    if ([DateTime]::TryParseExact($text, 'r', $invariant, 'AssumeUniversal, AdjustToUniversal', [ref]$moment)) {
-        return [int][Math]::Ceiling([Math]::Max(0.0, ($moment - [DateTime]::UtcNow).TotalSeconds))
-    }
-}
+function Get-Microsoft365SignIn {
+    <#
+    .SYNOPSIS
+    Emits one object for each user who has signed in, with the last times.
 
-function Get-Microsoft365ErrorText($Record, $Response) {
-    # Code and message of Graph's error body, or its first characters where it is something else.
-    $body = ''
-    if ($null -ne $Record.ErrorDetails) { $body = [string]$Record.ErrorDetails.Message }
-    if (-not $body -and $Response -is [System.Net.HttpWebResponse]) {
-        $stream = $Response.GetResponseStream()
-        if ($stream.CanSeek) { $stream.Position = 0 }
-        $body = (New-Object -TypeName System.IO.StreamReader -ArgumentList $stream).ReadToEnd()
-    }
-    try {
-        $fault = (ConvertFrom-Json -InputObject $body).error
-        "$($fault.code): $($fault.message)"
-    } catch {
-        $body.Substring(0, [Math]::Min(200, $body.Length))
+    .EXAMPLE
+    Get-Microsoft365SignIn -GraphRoot https://graph.microsoft.com -AccessToken $token
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory)][string]$GraphRoot,
+        [Parameter(Mandatory)][AllowEmptyString()][string]$AccessToken,
+        [string]$SignIns = ''
+    )
+    Set-StrictMode -Version 2
+    if ($SignIns.Trim() -notin '', 'yes', 'no') { throw "SignIns is '$SignIns', expected yes or no" }
+    if ($SignIns.Trim() -eq 'no') { Write-Verbose 'fact: sign-ins are not read, as SignIns says'; return }
+    $graph = New-Microsoft365Session $GraphRoot $AccessToken
+    $needed = 'AuditLog.Read.All or an Entra ID P1 licence'
+    $call = '/users?$select=id,signInActivity&$top=500'
+    Get-Microsoft365Page $graph $call $needed 'sign-ins' -Key 'id' | ForEach-Object -Process {
+        foreach ($user in $_) {
+            $found = $user.psobject.Properties['signInActivity']
+            if ($null -eq $found -or $null -eq $found.Value) { continue }
+            $row = @{}
+            foreach ($name in 'lastSignInDateTime', 'lastNonInteractiveSignInDateTime',
+                'lastSuccessfulSignInDateTime') {
+                $there = $found.Value.psobject.Properties[$name]
+                if ($null -eq $there -or $null -eq $there.Value) { continue }
+                $moment = $there.Value
+                if ($moment -eq '#0001-01-01T00:00:00Z') { continue }
+                if ($Microsoft365Plain.IsMatch($moment)) { $row[$name] = $moment.Substring(1) }
+                else { $row[$name] = ConvertFrom-Microsoft365Moment (ConvertFrom-Microsoft365Text $moment) }
+            }
+            if ($row.Count) {
+                [pscustomobject]@{
+                    UserId                           = $user.id
+                    LastSignInDateTime               = $row['lastSignInDateTime']
+                    LastNonInteractiveSignInDateTime = $row['lastNonInteractiveSignInDateTime']
+                    LastSuccessfulSignInDateTime     = $row['lastSuccessfulSignInDateTime']
+                }
+            }
+        }
     }
 }
