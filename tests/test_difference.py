@@ -322,6 +322,22 @@ def test_a_report_that_is_gone_is_a_fact(place: Workplace) -> None:
         ]
 
 
+@pytest.mark.parametrize("oddity", ["concealed", "mixed-names"])
+def test_names_that_are_concealed(place: Workplace, oddity: str) -> None:
+    """Concealment is told; its rows are compared as they are, and belong to no user."""
+    hidden = Tenant(users=40, oddities=frozenset({oddity}))
+    before, after = world(SMALL), world(hidden)
+    gap = Gap("concealed", "names are hidden")
+    with compared(place.runs, collected(place, before), collected(place, after, gaps=[gap])) as found:
+        assert ("concealed names", "no", "yes") in [(one.topic, one.before, one.after) for one in found.facts]
+        one = step(found, USAGE)
+        assert (one.added, one.removed, one.changed) == expected(before, after, USAGE)[:3]
+        assert one.removed
+        concealed = [row for row in found.rows(USAGE) if "@" not in str(row.key["UserPrincipalName"])]
+        assert concealed
+        assert all(row.name == row.key["UserPrincipalName"] for row in concealed)
+
+
 # --- other folders ---
 
 
