@@ -130,7 +130,9 @@ def write_captures(place: Path) -> list[str]:
         )
         with CaptureWriter(place / f"{number:03}.xml", header) as capture:
             for text in ("Łukasz & Søren", "two"):
-                capture.write([text if column.type in TEXTS else None for column in step.columns])
+                capture.write(
+                    [text[: column.length] if column.type in TEXTS else None for column in step.columns]
+                )
             capture.finish()
         words.append(f"{step.id}={place / f'{number:03}.xml'}")
     return words

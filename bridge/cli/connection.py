@@ -88,6 +88,7 @@ def _check(desk: Desk, name: str, candidate: Path) -> Settings:
 def _asked(desk: Desk, name: str) -> Wanted:
     from bridge import assembly
     from bridge.enrolment import Interview
+    from bridge.model import Owner
     from bridge.show import catalogue
 
     place = desk.workplace
@@ -96,7 +97,9 @@ def _asked(desk: Desk, name: str) -> Wanted:
     def parameters(name: str, signs_in: bool) -> Sequence[Parameter]:  # a fact
         reader = place.reader(name)
         filled = {"GraphRoot"} if assembly.fills_root(reader, signs_in=signs_in) else set()
-        return [replace(one, mandatory=one.mandatory and one.name not in filled) for one in reader.parameters]
+        ours = reader.owner is Owner.BRIDGE  # what our own folder can do without has a good default
+        wanted = [one for one in reader.parameters if one.mandatory or one.secret or not ours]
+        return [replace(one, mandatory=one.mandatory and one.name not in filled) for one in wanted]
 
     talk = Interview(_ask, desk.tell, partial(_store, desk))
     return talk.hold(name, readers, parameters, place.settings.saas_management)
