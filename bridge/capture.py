@@ -11,7 +11,7 @@ attribute. The same bytes come from ps_scripts/Invoke-Reader.ps1 and from Captur
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -39,11 +39,8 @@ _ENTITIES = {
     "\n": "&#xA;",
     "\r": "&#xD;",
 }
-_MARKUP = "".join(_ENTITIES).encode()
 # Bytes that need no care: neither markup nor a control character, nor the first one of U+FFFE.
-_SURE = bytes(byte for byte in range(0x20, 0x100) if byte not in (*_MARKUP, 0xEF))
-_MASKS = {'"': "\x01", "<": "\x02", ">": "\x03", "\n": "\x04"}
-_MASKED = {mask: character for character, mask in _MASKS.items()}
+_SURE = bytes(byte for byte in range(0x20, 0x100) if byte not in b'&<>"\xef')
 
 
 def escape(text: str) -> str:
@@ -71,25 +68,19 @@ def has_escape(text: str) -> bool:
 
 def attribute(text: str) -> str:
     """Return canonical cell text as it stands between the quotes of an attribute."""
-    return _replaced(text, _ENTITIES)
-
-
-def _replaced(text: str, others: Mapping[str, str]) -> str:
-    for character, other in others.items():
-        text = text.replace(character, other)
+    for character, entity in _ENTITIES.items():
+        text = text.replace(character, entity)
     return text
+
+
+def _shown(cell: str) -> str:
+    """Return canonical cell text with every escape that it needs."""
+    return attribute(escape(cell)) if _SPECIAL.search(cell) else cell
 
 
 def attributes(values: Iterable[tuple[str, str | None]]) -> str:
     """Return `` name="value"`` for each value that is not None, escaped."""
     return "".join(f' {name}="{attribute(escape(text))}"' for name, text in values if text is not None)
-
-
-def _is_plain(text: str) -> bool:
-    """Return whether neither `escape` nor `attribute` would change a text."""
-    if text.isascii() and not text.encode().translate(None, _SURE) and "_x" not in text:
-        return True
-    return not _SPECIAL.search(text)
 
 
 @lru_cache
@@ -114,7 +105,7 @@ def row_line(openings: Sequence[str], cells: Sequence[str | None]) -> str:
     parts = ["<r"]
     for opening, text in zip(openings, cells, strict=True):
         if text is not None:
-            parts += (opening, text if _is_plain(text) else attribute(escape(text)), '"')
+            parts += (opening, _shown(text), '"')
     parts.append("/>\n")
     return "".join(parts)
 
@@ -123,13 +114,10 @@ def row_line(openings: Sequence[str], cells: Sequence[str | None]) -> str:
 class RowForm:
     """The form of all rows in which just the same cells are null: makes the line of `row_line`, sooner.
 
-    ``text`` takes the cells of most rows as they are; ``marks`` are its own bytes that a cell must not have.
-    ``masked`` is the text with other characters for its own markup, so that what is in the cells can be told.
+    ``text`` takes cells that need no escape; ``marks`` are its own bytes that no cell may have besides.
     """
 
-    openings: Sequence[str]
     text: str
-    masked: str
     marks: bytes
 
     @classmethod
@@ -139,20 +127,17 @@ class RowForm:
             "%.0s" if text is None else f'{opening}%s"' for opening, text in zip(openings, cells, strict=True)
         )
         text = f"<r{''.join(parts)}/>\n"
-        return cls(openings, text, _replaced(text, _MASKS), text.encode().translate(None, _SURE))
+        return cls(text, text.encode().translate(None, _SURE))
 
-    def line(self, cells: tuple[str | None, ...]) -> str:
+    def line(self, cells: tuple[str | None, ...]) -> bytes:
         """Return one row in its only form."""
-        line = self.text % cells
         try:
-            care = line.encode().translate(None, _SURE)
+            line = (self.text % cells).encode()
+            if line.translate(None, _SURE) == self.marks and b"_x" not in line:
+                return line
         except UnicodeEncodeError:  # a lone surrogate
-            return row_line(self.openings, cells)
-        if "_x" in line or care.translate(None, _MARKUP):
-            return row_line(self.openings, cells)
-        if care == self.marks:
-            return line
-        return _replaced(attribute(self.masked % cells), _MASKED)
+            pass
+        return (self.text % tuple([None if cell is None else _shown(cell) for cell in cells])).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,16 +248,16 @@ class CaptureWriter:
         self._header = header
         self._openings = openings(len(header.columns))
         self._part = path.with_name(path.name + PART)
-        self._file = self._part.open("w", encoding="utf-8", newline="\n")
-        self._file.write(head(header))
+        self._file = self._part.open("wb")
+        self._file.write(head(header).encode())
 
     def write(self, cells: Sequence[str | None]) -> None:
         """Write one row of canonical cell text, in column order; None is null."""
-        self._file.write(row_line(self._openings, cells))
+        self._file.write(row_line(self._openings, cells).encode())
         self.rows += 1
 
-    def write_lines(self, lines: Sequence[str]) -> None:
-        """Write rows that are row lines already, as `row_line` makes them."""
+    def write_lines(self, lines: Sequence[bytes]) -> None:
+        """Write rows that are row lines already, as `RowForm` makes them."""
         self._file.writelines(lines)
         self.rows += len(lines)
 
@@ -280,13 +265,13 @@ class CaptureWriter:
         """Throw the rows away; the step begins again."""
         self._file.seek(0)
         self._file.truncate()
-        self._file.write(head(self._header))
+        self._file.write(head(self._header).encode())
         self.rows = 0
 
     def finish(self, gaps: Sequence[Gap] = ()) -> Capture:
         """Write the trailer, flush, and move the file to its place."""
         trailer = Trailer(self.rows, system.timestamp(system.now()), tuple(gaps))
-        self._file.write(tail(trailer))
+        self._file.write(tail(trailer).encode())
         system.flush(self._file)
         self._file.close()
         system.replace(self._part, self.path)

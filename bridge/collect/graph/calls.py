@@ -50,9 +50,7 @@ def _inner(item: Item, name: str) -> Item:
 
 def _parts(item: Item, name: str) -> list[Item]:
     parts = item.get(name)
-    if not isinstance(parts, list):
-        raise Unfit(f"{name} is no list")
-    if not all(isinstance(part, dict) for part in parts):
+    if type(parts) is not list or set(map(type, parts)) - {dict}:
         raise Unfit(f"{name} is no list of objects")
     return parts
 
@@ -82,23 +80,23 @@ def _plans(item: Item, names: Names) -> Iterable[Item]:
 
 
 def _states(item: Item, _: Names) -> Iterable[Item]:
-    """Yield each licenseAssignmentState of a user, with the user's id."""
+    """Return each licenseAssignmentState of a user, with the user's id."""
     user = item["id"]
-    for state in _parts(item, "licenseAssignmentStates"):
-        yield {**state, "id": user}
+    return [{**state, "id": user} for state in _parts(item, "licenseAssignmentStates")]
 
 
 def _sign_ins(item: Item, _: Names) -> Iterable[Item]:
-    """Yield a user's last sign-ins, if there was one; Graph says the year 1 where there was none."""
+    """Return a user's last sign-ins, if there was one; Graph says the year 1 where there was none."""
     activity = item.get("signInActivity")
     if activity is None:
-        return
-    if not isinstance(activity, dict):
+        return ()
+    if type(activity) is not dict:
         raise Unfit("signInActivity is no object")
-    dates = {name: activity.get(name) for name in _SIGN_INS}
-    seen = {name: None if date == _NEVER else date for name, date in dates.items()}
-    if any(seen.values()):
-        yield {**seen, "id": item["id"]}
+    row = {name: None if (date := activity.get(name)) == _NEVER else date for name in _SIGN_INS}
+    if not any(row.values()):
+        return ()
+    row["id"] = item["id"]
+    return (row,)
 
 
 _SIGN_INS = ("lastSignInDateTime", "lastNonInteractiveSignInDateTime", "lastSuccessfulSignInDateTime")
@@ -209,7 +207,7 @@ _USER = Call(
 )
 
 _ASSIGNMENT = Call(
-    path="/users?$select=id,licenseAssignmentStates&$top=500",
+    path="/users?$select=id,licenseAssignmentStates&$top=250",
     permission="User.Read.All",
     cells={
         "UserId": text("id"),

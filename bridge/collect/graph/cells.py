@@ -111,7 +111,7 @@ class Lines:
         self._openings = openings(len(cells))
         self._forms: dict[tuple[type, ...], RowForm] = {}
 
-    def line(self, item: Item) -> str:
+    def line(self, item: Item) -> bytes:
         """Return the line of an item; raise Unfit for a property that is missing or of another type."""
         try:
             row = list(self._take(item))

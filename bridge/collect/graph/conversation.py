@@ -125,9 +125,17 @@ class Client:
             self.tell_wait(f"waiting {round(seconds, 1):g} seconds: {reason}")
 
     def _once(self, address: str, headers: Mapping[str, str], stream: bool) -> requests.Response:
-        while seconds := self.budget.seconds:
-            self._announce(seconds, "HTTP 429 of another call")
-            self.stop.sleep(seconds)
+        while True:
+            while seconds := self.budget.seconds:
+                self._announce(seconds, "HTTP 429 of another call")
+                self.stop.sleep(seconds)
+            if not self.budget.is_tight:
+                return self._now(address, headers, stream)
+            with self.budget.turn:
+                if not self.budget.seconds:
+                    return self._now(address, headers, stream)
+
+    def _now(self, address: str, headers: Mapping[str, str], stream: bool) -> requests.Response:
         self.stop.check()
         self.deadline.refuse()
         try:
@@ -140,8 +148,11 @@ class Client:
         except requests.RequestException as error:
             raise ReaderError(f"{self.who} cannot be asked: {self._shown(error)}") from None
         if answer.status_code == 429 or (answer.status_code >= 500 and answer.status_code != 501):
-            reason = f"HTTP {answer.status_code}"
-            raise Again(reason, self._said(answer), retry_after(answer), ATTEMPTS)
+            seconds = retry_after(answer)
+            if answer.status_code == 429:
+                self.budget.hold(seconds or 0.0)
+            raise Again(f"HTTP {answer.status_code}", self._said(answer), seconds, ATTEMPTS)
+        self.budget.relax()
         return answer
 
     def _send(self, address: str, headers: Mapping[str, str], stream: bool) -> requests.Response:

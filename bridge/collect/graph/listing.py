@@ -42,8 +42,8 @@ def read(call: Call, work: Work) -> None:
         work.log(f"{recent.again:,} {call.once[1]} came twice and are written once")
 
 
-def _lines(call: Call, lines: Lines, items: Iterable[Item], work: Work) -> list[str]:
-    made: list[str] = []
+def _lines(call: Call, lines: Lines, items: Iterable[Item], work: Work) -> list[bytes]:
+    made: list[bytes] = []
     names: Names = work.options.names
     try:
         for item in items:

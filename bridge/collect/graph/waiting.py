@@ -49,16 +49,27 @@ class Deadline:
 
 
 class Budget:
-    """Calls that Graph throttles together: what is asked of one of them holds for all."""
+    """Calls that Graph throttles together: what is asked of one of them holds for all.
+
+    While it ``is_tight`` only who holds ``turn`` may ask, so that one finds out whether all may go on.
+    """
 
     def __init__(self) -> None:
+        self.turn = threading.Lock()
+        self.is_tight = False
         self._lock = threading.Lock()
         self._free_at = 0.0
 
     def hold(self, seconds: float) -> None:
         """Let nobody ask for so many seconds."""
         with self._lock:
+            self.is_tight = True
             self._free_at = max(self._free_at, system.stopwatch() + seconds)
+
+    def relax(self) -> None:
+        """Let everybody ask again: somebody was answered."""
+        with self._lock:
+            self.is_tight = self._free_at > system.stopwatch()
 
     @property
     def seconds(self) -> float:

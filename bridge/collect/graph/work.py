@@ -48,7 +48,7 @@ class Work:
     gaps: list[Gap] = field(default_factory=list)
     _told: float = field(default_factory=system.stopwatch)
 
-    def write(self, lines: Sequence[str]) -> None:
+    def write(self, lines: Sequence[bytes]) -> None:
         """Write row lines, and tell from time to time how many there are."""
         self.writer.write_lines(lines)
         if system.stopwatch() - self._told >= _BEAT:
