@@ -233,7 +233,7 @@ class Door:
             self._penalty *= 2
             return self._throttle(call, now + self._penalty)
         if now < self._free_at - _CLOCK_GRAIN:
-            return self._throttle(call, now + ceil(self._free_at - now))
+            return self._refuse(call, now + ceil(self._free_at - now))
         self._penalty = self._faults.retry_after
         if not self._storm:
             return None
@@ -250,8 +250,13 @@ class Door:
         return self._faults.answers.get(number)
 
     def _throttle(self, call: tuple[str, str], until: float) -> Answer:
-        self._requests.throttled += 1
+        """Refuse a call, and shut the door until it may come again."""
         self._free_at = max(self._free_at, until)
+        return self._refuse(call, until)
+
+    def _refuse(self, call: tuple[str, str], until: float) -> Answer:
+        """Refuse a call; the door stays as it is, or calls side by side would keep it shut for each other."""
+        self._requests.throttled += 1
         self._told[call] = until
         refused = Refused(429, "TooManyRequests", "Too many requests from the same application.")
         wait = round(until - time.monotonic())
