@@ -33,9 +33,12 @@ DEVELOPMENT = [
     for one in requirements("options.extras_require", "dev")
     if one.name not in {other.name for other in OPTIONAL}
 ]
+BENCH = requirements("options.extras_require", "bench")
 
 
-@pytest.mark.parametrize("requirement", [*RUN_TIME, *OPTIONAL, *DEVELOPMENT], ids=lambda one: one.name)
+@pytest.mark.parametrize(
+    "requirement", [*RUN_TIME, *OPTIONAL, *DEVELOPMENT, *BENCH], ids=lambda one: one.name
+)
 def test_each_dependency_has_its_reason(requirement: Requirement) -> None:
     """docs/dependencies.md has a row for every dependency, and the row says something."""
     page = (ROOT / "docs" / "dependencies.md").read_text("utf-8")
@@ -48,7 +51,7 @@ def test_the_page_names_no_dependency_that_is_gone() -> None:
     """Every row of docs/dependencies.md stands in setup.cfg."""
     page = (ROOT / "docs" / "dependencies.md").read_text("utf-8")
     named = set(re.findall(r"^\| `([^`]+)` \|", page, re.MULTILINE))
-    assert named == {one.name for one in (*RUN_TIME, *OPTIONAL, *DEVELOPMENT)}
+    assert named == {one.name for one in (*RUN_TIME, *OPTIONAL, *DEVELOPMENT, *BENCH)}
 
 
 # --- wheels for Windows ---

@@ -7,13 +7,14 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tools import check, demo, environment
 from tools.bench import __main__ as bench
-from tools.bench import emission, inputs, measure
+from tools.bench import emission, inputs, measure, reading
 from tools.bench.corpus import write_captures
 from tools.bench.measure import Figure
 
@@ -234,13 +235,14 @@ def test_a_failing_child_is_no_measurement() -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="the benchmarks use getrusage, which Windows lacks")
 def test_the_benchmarks_run_on_tiny_inputs(tmp_path: Path) -> None:
     """Real child processes convert, verify and report their peak memory."""
-    size = bench.Size(convert=20, memory=20, rows=20, again=20, rounds=1, memory_rounds=1, long_rounds=1)
+    size = replace(bench.QUICK, convert=20, memory=20, reading_memory=20, rounds=1)
     figures = [
         *bench.convert(tmp_path / "1", size),
         *bench.memory(tmp_path / "2", size),
         *bench.start(tmp_path, size),
+        *reading.memory(tmp_path / "3", size.reading_memory, 1),
     ]
-    assert [figure.name for figure in figures] == ["P1", "P1v", "P2", "P5"]
+    assert [figure.name for figure in figures] == ["P1", "P1v", "P2", "P5", "P4m"]
     assert all(value > 0 for figure in figures if figure.unit == "x" for value in figure.values)
 
 

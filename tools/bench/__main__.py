@@ -21,17 +21,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tools import environment
-from tools.bench import again, emission, inputs, measure
+from tools.bench import again, emission, inputs, measure, reading
 from tools.bench.measure import Figure
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much is measured: users of P1 and of P2, rows of P3, users of P6; and the rounds."""
+    """How much is measured: users of P1, P2, P4, P4m, P4s and P6, rows of P3; and the rounds."""
 
     convert: int
     memory: int
     rows: int
+    reading: int
+    reading_memory: int
+    sdk: int
     again: int
     rounds: int
     memory_rounds: int
@@ -39,9 +42,29 @@ class Size:
 
 
 FULL = Size(
-    convert=100_000, memory=1_000_000, rows=100_000, again=20_000, rounds=5, memory_rounds=5, long_rounds=5
+    convert=100_000,
+    memory=1_000_000,
+    rows=100_000,
+    reading=100_000,
+    reading_memory=1_000_000,
+    sdk=5000,
+    again=20_000,
+    rounds=5,
+    memory_rounds=5,
+    long_rounds=5,
 )
-QUICK = Size(convert=20_000, memory=50_000, rows=30_000, again=1000, rounds=3, memory_rounds=1, long_rounds=1)
+QUICK = Size(
+    convert=20_000,
+    memory=50_000,
+    rows=30_000,
+    reading=5000,
+    reading_memory=20_000,
+    sdk=1000,
+    again=1000,
+    rounds=3,
+    memory_rounds=1,
+    long_rounds=1,
+)
 
 
 def main() -> int:
@@ -125,6 +148,14 @@ def host(folder: Path, size: Size) -> list[Figure]:
     return emission.figures(folder, size.rows, size.long_rounds)
 
 
+def read(folder: Path, size: Size) -> list[Figure]:
+    """P4: see reading.py."""
+    return [
+        *reading.figures(folder / "cpu", size.reading, size.sdk, size.long_rounds),
+        *reading.memory(folder / "memory", size.reading_memory, 1),
+    ]
+
+
 def start(folder: Path, size: Size) -> list[Figure]:
     """P5: how long --help takes, beside an interpreter that does nothing."""
     del folder
@@ -154,6 +185,7 @@ PARTS: dict[str, Callable[[Path, Size], list[Figure]]] = {
     "P1": convert,
     "P2": memory,
     "P3": host,
+    "P4": read,
     "P5": start,
     "P6": repeat,
 }
