@@ -137,7 +137,7 @@ def test_users_have_addresses(service: Service) -> None:
 # --- reports ---
 
 
-@pytest.mark.parametrize("report", REPORTS.values(), ids=str)
+@pytest.mark.parametrize("report", REPORTS.values(), ids=lambda one: one.name)
 def test_a_report_is_a_redirect_to_its_file(service: Service, report: Report) -> None:
     """Graph answers 302; the address needs no token and gives CSV with the documented columns."""
     sent = get(service, path_of(report), report.version)
