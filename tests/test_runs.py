@@ -273,6 +273,16 @@ def test_what_libraries_log_is_not_kept(tmp_path: Path) -> None:
     assert [line.split(" ", 3)[3] for line in log_of(tmp_path / "state")] == ["ours"]
 
 
+def test_the_programs_log_ends_with_its_command(tmp_path: Path) -> None:
+    """What logged nothing before a command logs nothing after it."""
+    program = logging.getLogger("bridge")
+    before = (program.level, list(program.handlers))
+    with journal(tmp_path / "state"):
+        assert program.level == logging.INFO
+    assert (program.level, program.handlers) == before
+    assert program.level == logging.NOTSET
+
+
 def test_the_programs_log_does_not_grow_for_ever(tmp_path: Path) -> None:
     """A full log becomes .1; at most four older ones are kept."""
     folder = tmp_path / "state" / "logs"

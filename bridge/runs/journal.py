@@ -48,6 +48,7 @@ def journal(state: Path) -> Iterator[None]:
     form.converter = time.gmtime
     file.setFormatter(form)
     program = logging.getLogger("bridge")  # ours alone: what libraries log may hold a token
+    level = program.level
     program.setLevel(logging.INFO)
     program.addHandler(file)
     try:
@@ -60,5 +61,6 @@ def journal(state: Path) -> Iterator[None]:
         raise
     finally:
         program.removeHandler(file)
+        program.setLevel(level)
         with suppress(OSError):
             file.close()
