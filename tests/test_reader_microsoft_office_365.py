@@ -308,7 +308,7 @@ def test_an_empty_world_is_no_result_of_the_beacons_own_folder(site: Site) -> No
 
 
 ERRORS = {
-    **dict.fromkeys(REPORTED[:2], (retired.MSONLINE,)),
+    REPORTED[0]: (retired.MSONLINE,),
     f"{REPORTED[2]} [Microsoft.Online.Administration.Automation.AccessDeniedException,"
     "Microsoft.Online.Administration.Automation.GetUser]": (retired.MSONLINE,),
     'Die Benennung "Get-MsolUser" wurde nicht als Name eines Cmdlet erkannt.': (retired.MSONLINE,),
@@ -317,7 +317,11 @@ ERRORS = {
     "Connecting to remote server admin1e.online.lync.com failed": (retired.SKYPE,),
     "Get-CsOnlineUser and Get-MsolUser are not recognized": retired.MODULES,
     "HTTP 403: Authorization_RequestDenied: Insufficient privileges": (),
-    REPORTED[2]: (),  # anybody may say that
+    r"C:\Windows\Modules\MSOnline\1.1.183.57\MSOnline.psd1 is not there": (retired.MSONLINE,),
+    r"Access to C:\Users\svc-msonline\x.csv is denied": (),
+    r"C:\Scripts\MSOnline\badges.csv, MSONLINE\ada, msonline-sync@b.example, ada@msonline": (),
+    "No such host: msonline.contoso.example; the account svc-msolsync is locked": (),
+    **dict.fromkeys(REPORTED[1:], ()),  # anybody may say that
 }
 
 
@@ -325,6 +329,12 @@ ERRORS = {
 def test_which_errors_name_what_is_retired(text: str, gone: tuple[retired.Retired, ...]) -> None:
     """By cmdlet, module or error id, in any language; what anybody could have said names nothing."""
     assert retired.named_in(text) == gone
+
+
+@pytest.mark.parametrize(("reader", "gone"), [("Microsoft Office 365", True), ("Badge Service", False)])
+def test_a_general_error_is_the_deprecated_readers_alone(reader: str, gone: bool) -> None:
+    """What WCF says of any endpoint names what is retired where nothing else can be meant."""
+    assert bool(retired.named_in(REPORTED[1], reader)) == gone
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,7 @@ def _test(reader: Reader, tested: Tested) -> Finding:
     said = f"the reader said {' / '.join(tested.said) or 'nothing'} instead of OK"
     fix = "Check the connection's parameters; success is the returned text OK and nothing else."
     text = f"{said}: {tested.error}" if tested.error else said
-    return _failed("TestConnection", text, fix)
+    return _failed("TestConnection", reader, text, fix)
 
 
 def _version_check(reader: Reader, tested: Tested) -> Finding:
@@ -146,12 +146,12 @@ def _version_check(reader: Reader, tested: Tested) -> Finding:
         return Finding("VersionCheck", "ok", f"the source is version {tested.version}")
     text = tested.version_error or "the reader returned no version"
     fix = "Check the connection's parameters, and whether the source is one that this reader knows."
-    return _failed("VersionCheck", text, fix)
+    return _failed("VersionCheck", reader, text, fix)
 
 
-def _failed(topic: str, text: str, fix: str) -> Finding:
+def _failed(topic: str, reader: Reader, text: str, fix: str) -> Finding:
     """Return that a test failed; where it named something that is retired, there is one way on."""
-    if gone := retired.named_in(text):
+    if gone := retired.named_in(text, reader.name):
         untold = retired.sentences(one for one in gone if one.sentence not in text)
         text, fix = f"{text.rstrip('.')}. {untold}", retired.WAY_ON
     return Finding(topic, "fail", text, fix, ReaderError.exit_code)

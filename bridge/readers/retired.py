@@ -17,13 +17,17 @@ WAY_ON = (
 
 @dataclass(frozen=True, slots=True)
 class Retired:
-    """A PowerShell module: what it reached, since when that is gone, who says so, how errors name it."""
+    """A PowerShell module: what it reached, since when that is gone, who says so, how errors name it.
+
+    ``general`` is what errors of the deprecated connector say, and those of others could say as well.
+    """
 
     module: str
     service: str
     since: date
     source: str
     named: re.Pattern[str]
+    general: re.Pattern[str] | None = None
 
     @property
     def sentence(self) -> str:
@@ -36,12 +40,14 @@ MSONLINE = Retired(
     "the MSOnline service",
     date(2025, 5, 30),
     "Azure/azure-docs-powershell-azuread docs-conceptual/azureadps-2.0/migration-faq.yml",
-    # A cmdlet, the module, the namespace of its errors; then what WCF says where the endpoint refuses.
+    # A cmdlet; the module, and no account, host or path of that name; the namespace of its errors.
     re.compile(
-        r"\b[a-z]+-msol[a-z]+\b|\bmsonline|\bmicrosoft\.online\.administration\b"
-        r"|forbidden with client authentication scheme",
+        r"\b(add|confirm|connect|convert|disable|enable|get|new|redo|remove|reset|restore|set|update)-msol[a-z]+\b"
+        r"|(?<![\w\\/.@-])msonline(?![\w\\/@-]|\.\w)|\bmodules[\\/]msonline\b"
+        r"|\bmicrosoft\.online\.administration\b",
         re.IGNORECASE,
     ),
+    re.compile("forbidden with client authentication scheme", re.IGNORECASE),  # WCF, of any endpoint
 )
 SKYPE = Retired(
     "SkypeOnlineConnector",
@@ -55,9 +61,14 @@ SKYPE = Retired(
 MODULES = (MSONLINE, SKYPE)
 
 
-def named_in(text: str) -> tuple[Retired, ...]:
-    """Return what is retired of that which a text names: an error, or a module's name."""
-    return tuple(one for one in MODULES if one.named.search(text))
+def named_in(text: str, reader: str = "") -> tuple[Retired, ...]:
+    """Return what is retired of that which a text names: an error of a reader, or a module's name."""
+    gone = of_reader(reader)
+    return tuple(
+        one
+        for one in MODULES
+        if one.named.search(text) or (one in gone and one.general and one.general.search(text))
+    )
 
 
 def of_reader(name: str) -> tuple[Retired, ...]:

@@ -102,14 +102,14 @@ class Account:
         where += "".join(
             f" in {step.method}" for step in self.job.reader.to_collect if step.id == facts["step"]
         )
-        self.failure = _failure(where, facts["errors"], ours=self._ours)
+        self.failure = _failure(where, facts["errors"], self.job.reader.name, ours=self._ours)
 
     def _fault(self, facts: Mapping[str, Any]) -> None:
         first = str(facts["errors"][0]["message"])
         if first.startswith(_PATTERN):
             self.failure = SettingsError(first.removeprefix(_PATTERN))
         else:
-            self.failure = _failure("The host failed", facts["errors"], ours=False)
+            self.failure = _failure("The host failed", facts["errors"], self.job.reader.name, ours=False)
 
     def _not_applicable(self, facts: Mapping[str, Any]) -> None:
         self.not_applicable.append(str(facts["step"]))
@@ -124,7 +124,7 @@ class Account:
         self.ended = True
 
 
-def _failure(where: str, errors: Iterable[Mapping[str, Any]], *, ours: bool) -> BridgeError:
+def _failure(where: str, errors: Iterable[Mapping[str, Any]], reader: str, *, ours: bool) -> BridgeError:
     """Return what the errors of a step amount to: a row that is none, a refused sign-in, a failed reader.
 
     Of a failed reader it is said where it named something that Microsoft has retired.
@@ -142,7 +142,7 @@ def _failure(where: str, errors: Iterable[Mapping[str, Any]], *, ours: bool) -> 
         plain = [{**one, "message": str(one["message"]).removeprefix(_RESTART), "id": ""} for one in listed]
         return ReaderError(f"{where}: {sentences(plain)}", hint=_LATER, retryable=True)
     said = f"{where}: {sentences(listed)}"
-    if gone := retired.named_in(" ".join(f"{one['message']} {one['id']}" for one in listed)):
+    if gone := retired.named_in(" ".join(f"{one['message']} {one['id']}" for one in listed), reader):
         return ReaderError(f"{said}. {retired.sentences(gone)}", hint=retired.WAY_ON)
     return ReaderError(said)
 
