@@ -157,7 +157,7 @@ def test_what_adds_up_is_ok(tmp_path: Path) -> None:
 
 def test_what_was_found_is_shown(tmp_path: Path) -> None:
     """The story, the outcome and the package tell what is not ok; a package's JSON lists every check."""
-    place = at_work(tmp_path, replace(TRUE, licensed=(3, 3)))
+    place = at_work(tmp_path, replace(TRUE, licensed=(3, 3), report=(*TRUE.report, "user2@contoso.example")))
     done = pipeline.run(place, contoso(place), silent)
     line = "check licensed, noted: 2 licensed users; Microsoft Graph counted 3 and 3"
     assert f"  {line}" in list(tell(done, place.runs))
@@ -196,6 +196,16 @@ def test_output_saved_by_hand_is_compared_too(tmp_path: Path) -> None:
     assert [line.rows for line in run.steps if line.step.id == USER] == [41]
 
 
+def test_counts_that_nobody_saved_by_hand_are_noted(tmp_path: Path) -> None:
+    """Only an engine's run must have them."""
+    place = at_work(tmp_path, replace(TRUE, counts=()))
+    first = pipeline.run(place, contoso(place), silent)
+    assert first.checks[0].level == "warned"
+    files = {line.step.id: place.runs.path(first.run) / str(line.capture) for line in first.steps}
+    by_hand = pipeline.convert_by_hand(place, contoso(place), "bridge:Microsoft 365", files, silent)
+    assert by_hand.checks[0].level == "noted"
+
+
 def test_a_run_of_an_older_folder_says_what_it_lacks(tmp_path: Path) -> None:
     """Its steps are converted as they were; what needs others, or other columns, is not compared."""
     place = at_work(tmp_path, TRUE)
@@ -203,7 +213,8 @@ def test_a_run_of_an_older_folder_says_what_it_lacks(tmp_path: Path) -> None:
     kept = [line for line in run.steps if line.step.id in {USER, ASSIGNMENT}]
     place.runs.save(replace(run, steps=tuple(kept)))
     found = {check.name: check for check in pipeline.convert(place, run, silent).checks}
-    assert found["users"].text == "40 users read; there is no count to compare with"
+    text = "40 users read; there is no count to compare with"
+    assert found["users"] == Check("users", "warned", text)
     assert found["skus"].text == f"not compared: the run has no such rows of {SUBSCRIPTION}"
     assert found["assignments"].level == "ok"
 
@@ -248,14 +259,20 @@ def test_truth_passes(tmp_path_factory: pytest.TempPathFactory, users: int, held
         (2189, (2201,), 0.005, "noted"),
         (71, (100,), 0.29, "noted"),
         (70, (100,), 0.29, "refused"),
-        (7, (), 0.005, "noted"),
+        (0, (1, 3), 0.005, "refused"),
+        (0, (0, 3), 0.005, "noted"),
+        (7, (), 0.005, "warned"),
     ],
 )
 def test_users_lie_within_the_counts(
     tmp_path: Path, rows: int, counts: Sequence[int], slack: float, level: str
 ) -> None:
-    """The rows of User lie between the counts, widened by the slack and at least ten; all numbers told."""
-    tenant = replace(TRUE, users=tuple(map(user, range(rows))), counts=counts)
+    """The rows of User lie between the counts, widened by the slack and at least ten; all numbers told.
+
+    None at all where Graph counted some is no matter of slack, and without a count there is one to look at.
+    """
+    users = tuple(map(user, range(rows)))
+    tenant = replace(TRUE, users=users, counts=counts, licensed=(), assignments=())
     check = checks(tmp_path, tenant, count_slack=slack)["users"]
     assert check.level == level
     assert all(f"{number:,}" in check.text for number in (rows, *counts))
@@ -277,7 +294,7 @@ def test_a_user_who_was_read_twice_is_refused(tmp_path: Path) -> None:
 def test_every_check_is_made_though_one_refuses(tmp_path: Path) -> None:
     """All are recorded, and each that refuses is told with its numbers."""
     strangers = [(user(100 + number), E3, "Active") for number in range(11)]
-    place = at_work(tmp_path, replace(TRUE, counts=(90, 90), assignments=strangers))
+    place = at_work(tmp_path, replace(TRUE, counts=(90, 90), assignments=(*TRUE.assignments, *strangers)))
     with pytest.raises(ReaderOutputError, match=r"users: 40 users .*; assignments: 11 assigned users"):
         pipeline.run(place, contoso(place), silent)
     run = place.runs.load("last:Contoso")
@@ -296,6 +313,12 @@ def test_assigned_users_are_among_those_read(tmp_path: Path, strangers: int, lev
     check = checks(tmp_path, replace(TRUE, assignments=(*TRUE.assignments, *more)))["assignments"]
     assert check.level == level
     assert not strangers or f"{strangers} assigned user" in check.text
+
+
+def test_some_assigned_user_was_read(tmp_path: Path) -> None:
+    """If none was, the users or the assignments are not this tenant's, however few they are."""
+    check = checks(tmp_path, replace(TRUE, assignments=[(user(100), E3, "Active"), (user(100), E5, "Error")]))
+    assert check["assignments"] == Check("assignments", "refused", "none of 1 assigned user was read")
 
 
 def test_a_sku_that_is_no_longer_subscribed_is_noted(tmp_path: Path) -> None:
@@ -344,6 +367,43 @@ def test_licensed_users_stand_beside_their_count(tmp_path: Path, counted: Sequen
     check = checks(tmp_path, tenant)["licensed"]
     assert check.level == level
     assert check.text.startswith("2 licensed users")
+
+
+@pytest.mark.parametrize(
+    ("states", "counted", "level"),
+    [
+        ({"Active": 20}, (30, 30), "noted"),
+        ({"Active": 20}, (31, 30), "noted"),
+        ({"Active": 20}, (31, 31), "warned"),
+        ({"Active": 20, "Error": 20}, (9, 9), "warned"),
+        ({"Active": 20, "Error": 20}, (9, 10), "noted"),
+        ({"Active": 20}, (40, 41), "warned"),
+        ({"Active": 20}, (41, 60), "refused"),
+        ({"Active": 1, "Error": 19}, (40, 40), "warned"),
+        ({"Error": 10}, (10, 40), "noted"),
+        ({"Error": 11}, (11, 40), "refused"),
+        ({}, (11, 11), "refused"),
+        ({}, (1, 1), "refused"),
+        ({}, (0, 12), "noted"),
+    ],
+)
+def test_most_licensed_users_have_assignments(
+    tmp_path: Path, states: Mapping[str, int], counted: Sequence[int], level: str
+) -> None:
+    """No licence at all, or assignments of less than half of them, make no package; other gulfs are seen."""
+    ids = iter(TRUE.users)
+    held = [(next(ids), E3, state) for state, many in states.items() for _ in range(many)]
+    check = checks(tmp_path, replace(TRUE, assignments=held, licensed=counted))["licensed"]
+    assert check.level == level, check
+    assert f"counted {counted[0]} and {counted[1]}" in check.text
+
+
+def test_a_report_stands_beside_graphs_count_too(tmp_path: Path) -> None:
+    """An empty report is warned of although no assignment takes a unit."""
+    tenant = replace(TRUE, report=(), assignments=[(user(0), E3, "Error")], licensed=(1, 2))
+    assert checks(tmp_path, tenant)["report"] == Check(
+        "report", "warned", f"{REPORT} names 0 users, 2 are licensed"
+    )
 
 
 @pytest.mark.parametrize(
@@ -528,7 +588,8 @@ def test_a_gap_that_tells_why_is_warned_of(tmp_path: Path) -> None:
     check = pipeline.run(gone, contoso(gone), silent).checks[-1]
     assert (check.name, check.level) == ("drop", "warned")
     assert check.text.endswith("the gap usage tells why")
-    other = at_work(tmp_path, replace(TRUE, assignments=()), {USAGE: "usage"}, deliver_to=outbox)
+    lost = replace(TRUE, assignments=(), licensed=())
+    other = at_work(tmp_path, lost, {USAGE: "usage"}, deliver_to=outbox)
     with pytest.raises(ReaderOutputError, match=r"drop: Assignment\.xml/Assignment: 0 rows, 2 in"):
         pipeline.run(other, contoso(other), silent)
 
@@ -599,7 +660,8 @@ def test_a_drop_with_another_refusal_is_not_accepted(tmp_path: Path) -> None:
     outbox.mkdir()
     first = at_work(tmp_path, TRUE, deliver_to=outbox)
     pipeline.run(first, contoso(first), silent)
-    place = at_work(tmp_path, replace(TRUE, users=(*TRUE.users, user(1)), assignments=()), deliver_to=outbox)
+    tenant = replace(TRUE, users=(*TRUE.users, user(1)), assignments=(), licensed=())
+    place = at_work(tmp_path, tenant, deliver_to=outbox)
     with pytest.raises(ReaderOutputError, match="read twice"):
         pipeline.run(place, contoso(place), silent)
     run = place.runs.load("last:Contoso")

@@ -7,10 +7,12 @@ from bridge.model import Check
 
 
 def strangers(facts: Facts) -> Check:
-    """Compare assigned users with the users read; some come and go meanwhile."""
+    """Compare assigned users with the users read; some come and go meanwhile, and never all of them."""
     found, slack = facts.people.strangers, facts.slack
     if not found:
         return Check("assignments", "ok", "every assignment's user was read")
+    if found == facts.people.assigned:
+        return Check("assignments", "refused", f"none of {many(found, 'assigned user')} was read")
     text = f"{many(found, 'assigned user')} not among the users read; {slack:,} may come and go"
     return Check("assignments", "refused" if found > slack else "noted", text)
 

@@ -36,13 +36,14 @@ class People:
     """Users as User and Assignment tell them apart.
 
     ``twice`` have more than one row of User, ``example`` is one of them; ``strangers`` are assigned a licence
-    and have no row; ``licensed`` are assigned one that takes a unit; the assignments of ``scattered`` do not
-    stand side by side.
+    and have no row; ``assigned`` have any assignment, ``licensed`` one that takes a unit; the assignments of
+    ``scattered`` do not stand side by side.
     """
 
     twice: int = 0
     example: str = ""
     strangers: int = 0
+    assigned: int = 0
     licensed: int = 0
     scattered: int = 0
 
@@ -65,6 +66,7 @@ class Facts:
     holders: Mapping[str, int] = field(default_factory=dict)
     others: Mapping[str, int] = field(default_factory=dict)
     reported: int | None = None
+    by_hand: bool = False  # somebody saved the rows: which steps there are was up to him
     offered: bool = True  # whether the cloud has usage reports
     share: Fraction = Fraction(1, 200)  # count_slack of the connection
 
@@ -73,6 +75,11 @@ class Facts:
         """By how many users two readings may differ: a share of the largest count, and at least ten."""
         most = max(self.counts.get("User") or [self.rows.get(USER, 0)])
         return max(LEAST_SLACK, ceil(self.share * most))
+
+    @property
+    def most_licensed(self) -> int:
+        """Licensed users by their assignments or as Graph counted them, whichever are more."""
+        return max([self.people.licensed, *self.counts.get("LicensedUser", ())])
 
 
 def listed(texts: Sequence[str]) -> str:

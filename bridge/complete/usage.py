@@ -14,18 +14,26 @@ WITHOUT_REPORTS = {cloud.graph for cloud in CLOUDS.values()} - {CLOUDS["global"]
 
 
 def licensed(facts: Facts) -> Check:
-    """Compare the users whose assignment takes a unit with Graph's count of licensed users."""
+    """Compare the users whose assignment takes a unit with Graph's count of licensed users.
+
+    The two may differ for good reasons, such as an assignment in error. That most are missing has none.
+    """
     found, counts = facts.people.licensed, facts.counts.get("LicensedUser", ())
     if not counts:
         return Check("licensed", "noted", f"{many(found, 'licensed user')}; Microsoft Graph counted none")
     told = " and ".join(f"{count:,}" for count in counts)
+    slack, least, most, assigned = facts.slack, min(counts), max(counts), facts.people.assigned
     text = f"{many(found, 'licensed user')}; Microsoft Graph counted {told}"
+    if (not found and least > slack) or 2 * assigned < least:
+        return Check("licensed", "refused", f"{text}; {many(assigned, 'user')} with any assignment")
+    if not least - slack <= found <= most + slack:
+        return Check("licensed", "warned", f"{text}, give or take {slack:,}")
     return Check("licensed", "ok" if {*counts} == {found} else "noted", text)
 
 
 def reported(facts: Facts) -> Check:
     """Compare the users in the report with those licensed; an empty report is one to look at."""
-    found, users = facts.reported, facts.people.licensed
+    found, users = facts.reported, facts.most_licensed
     if found is None:
         return Check("report", "ok", f"{REPORT} was not read")
     text = f"{REPORT} names {many(found, 'user')}, {users:,} are licensed"

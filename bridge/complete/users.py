@@ -7,14 +7,15 @@ from bridge.model import Check
 
 
 def counted(facts: Facts) -> Check:
-    """Compare the rows of User with Graph's counts, widened by the slack."""
+    """Compare the rows of User with Graph's counts, widened by the slack; no user at all is never right."""
     rows, counts = facts.rows[USER], facts.counts.get("User", ())
     if not counts:
-        return Check("users", "noted", f"{many(rows, 'user')} read; there is no count to compare with")
+        text = f"{many(rows, 'user')} read; there is no count to compare with"
+        return Check("users", "noted" if facts.by_hand else "warned", text)
     slack, least, most = facts.slack, min(counts), max(counts)
     told = " and ".join(f"{count:,}" for count in counts)
     text = f"{many(rows, 'user')} read; Microsoft Graph counted {told}, give or take {slack:,}"
-    if not least - slack <= rows <= most + slack:
+    if not least - slack <= rows <= most + slack or (least and not rows):
         return Check("users", "refused", text)
     return Check("users", "ok" if {*counts} == {rows} else "noted", text)
 

@@ -28,7 +28,7 @@ from bridge.complete.facts import (
 from bridge.complete.usage import REPORT, is_offered, was_read
 from bridge.convert.frames import row_cells
 from bridge.errors import ReaderOutputError
-from bridge.model import Column, Step
+from bridge.model import Column, Origin, Step
 from bridge.runs.record import Run
 from bridge.tables import Tables
 
@@ -48,7 +48,8 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
     ASSIGNMENT: ("UserId", "SkuId", "State"),
 }
 PEOPLE = """
-SELECT SUM(users > 1), MIN(CASE WHEN users > 1 THEN id END), SUM(users = 0), SUM(taking > 0), SUM(places > 1)
+SELECT SUM(users > 1), MIN(CASE WHEN users > 1 THEN id END), SUM(users = 0), SUM(places > 0), SUM(taking > 0),
+       SUM(places > 1)
 FROM (SELECT id, SUM(kind = 0) AS users, SUM(kind > 0) AS places, SUM(kind = 1) AS taking
       FROM person WHERE id <> '' GROUP BY id)
 """
@@ -157,6 +158,7 @@ class Witness(AbstractContextManager["Witness"]):
             holders={sku: count for (sku, takes), count in self._skus.items() if takes},
             others={sku: count for (sku, takes), count in self._skus.items() if not takes},
             reported=names if was_read(run, gaps, names) else None,
+            by_hand=run.origin is Origin.BY_HAND,
             offered=is_offered(run),
             share=Fraction(str(run.settings.get("count_slack", 0.005))),
         )
