@@ -11,7 +11,7 @@ from pathlib import Path
 from bridge import pipeline, tables
 from bridge.capture import CaptureWriter, Header
 from bridge.errors import BeaconError
-from bridge.model import Connection, Gap, State, Web
+from bridge.model import Check, Connection, Gap, State, Web
 from bridge.position import Source
 from bridge.runs.record import Run
 from bridge.runs.store import Runs
@@ -74,18 +74,27 @@ def config(home: Path, at: Workplace) -> str:
 # --- rows without a run ---
 
 
-def source(home: Path, rows: Given, *, name: str = "Contoso", gaps: Sequence[Gap] = ()) -> Source:
+def source(
+    home: Path,
+    rows: Given,
+    *,
+    name: str = "Contoso",
+    tenant: str = "",
+    gaps: Sequence[Gap] = (),
+    warned: Sequence[Check] = (),
+) -> Source:
     """Return rows as captures that no run made, read on 22 November 2026."""
     folder = home / name
     folder.mkdir()
     return Source(
         run="20261122T081530Z-4f2a",
         connection=name,
-        tenant=f"{name.lower()}.example",
+        tenant=tenant or f"{name.lower()}.example",
         started=datetime(2026, 11, 22, 8, 15, 30, tzinfo=UTC),
         state=State.COMPLETE,
         development=False,
         gaps=tuple(gaps),
+        warned=tuple(warned),
         steps={
             step: partial(tables.capture, _captured(folder / f"{number}.xml", step, cells))
             for number, (step, cells) in enumerate(by_step(rows).items())

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
 from bridge.errors import PackageError, ReaderOutputError, SettingsError
-from bridge.model import Gap, Origin
+from bridge.model import Check, Gap, Origin, State
 from bridge.position import Licence, Matching, Position, Stranger, of_package, of_run, position
+from bridge.show import position as shown
 from tests.positions import Given, given, place, run, source
 from tools.tenant import Tenant
 from tools.tenant.truth import Row
@@ -178,7 +179,8 @@ def renewal(tmp_path: Path, *subscriptions: tuple[str | None, str]) -> tuple[dat
     """Return the renewal that subscriptions of one SKU give: each its date, and whether it is a trial."""
     rows = one_user()
     rows["CommerceSubscription.xml/CommerceSubscription"] = [
-        {"SkuId": SKU, "NextLifecycleDateTime": moment, "IsTrial": trial} for moment, trial in subscriptions
+        {"SkuId": SKU, "Status": "Enabled", "NextLifecycleDateTime": moment, "IsTrial": trial}
+        for moment, trial in subscriptions
     ]
     one = licence(told(tmp_path, rows))
     return one.renewal, one.renewal_is_trial
@@ -196,6 +198,43 @@ def test_the_next_renewal_is_the_first_to_come(tmp_path: Path) -> None:
         home = tmp_path / str(number)
         home.mkdir()
         assert renewal(home, *subscriptions) == expected
+
+
+@pytest.mark.parametrize(
+    ("statuses", "expected"),
+    [
+        (["Suspended", "Enabled"], (date(2027, 1, 2), False)),
+        (["Suspended", "Warning"], (date(2027, 1, 1), True)),
+        (["Enabled", "LockedOut"], (date(2027, 1, 1), False)),
+    ],
+)
+def test_what_ends_is_no_renewal(
+    tmp_path: Path, statuses: list[str], expected: tuple[date | None, bool]
+) -> None:
+    """An enabled subscription's date goes first; where only others are left, theirs is told to end them."""
+    rows = one_user()
+    rows["CommerceSubscription.xml/CommerceSubscription"] = [
+        {"SkuId": SKU, "Status": status, "NextLifecycleDateTime": f"2027-01-0{day}T00:00:00Z"}
+        for day, status in enumerate(statuses, start=1)
+    ]
+    one = licence(told(tmp_path, rows))
+    assert (one.renewal, one.renewal_ends) == expected
+
+
+def test_a_user_who_comes_twice_counts_once(tmp_path: Path) -> None:
+    """Among the accounts, in every number of a licence, and among those whom mail does not tell apart."""
+    rows = one_user()
+    devices: Row = {"Report": DEVICES, "UserPrincipalName": "ada@contoso.example", "ActivatedDevices": "3"}
+    rows["Usage.xml/Usage"].append({**rows["Usage.xml/Usage"][0], **devices})
+    rows["User.xml/User"] *= 2
+    rows["User.xml/User"] = [{**row, "Mail": "ada@b.example"} for row in rows["User.xml/User"]]
+    from_two = source(tmp_path, rows)
+    found = position(from_two, tmp_path)
+    one = licence(found)
+    assert (found.people.users, found.people.holders) == (1, 1)
+    assert (one.assigned, one.active, one.not_reported, one.devices) == (1, 1, 0, 3)
+    with Matching([from_two], tmp_path) as matching:
+        assert list(matching.counts()) == []
 
 
 def test_a_sku_that_is_no_longer_subscribed_keeps_its_users(tmp_path: Path) -> None:
@@ -242,9 +281,58 @@ def test_concealed_usage_is_not_known(tmp_path: Path, odd: str) -> None:
 
 def test_the_setting_conceals_too(tmp_path: Path) -> None:
     """The gap alone is enough: names may be hidden in one report and old in another."""
-    found = told(tmp_path, given(Tenant(60)), Gap("concealed", "the tenant's setting is on"))
+    setting = "the tenant's setting displayConcealedNames is on: usage reports hide who used what."
+    found = told(tmp_path, given(Tenant(60)), Gap("concealed", setting))
     assert unknown(found) == [None] * 4
-    assert found.unknown == dict.fromkeys(("activity", "devices"), "the tenant's setting is on")
+    assert found.unknown == dict.fromkeys(("activity", "devices"), setting)
+
+
+@pytest.mark.parametrize(
+    ("report", "kinds"),
+    [(ACTIVE, {"activity"}), (DEVICES, {"devices"}), ("getOneDriveUsageAccountDetail", set())],
+)
+def test_each_report_conceals_for_itself(tmp_path: Path, report: str, kinds: set[str]) -> None:
+    """One hidden name elsewhere makes nothing unknown; by its gap, or by its rows."""
+    rows = given(Tenant(60))
+    found = told(tmp_path, rows, Gap("concealed", f"{report} hides the names in 1 of 9 rows."))
+    assert found.unknown.keys() == kinds
+    (tmp_path / "more").mkdir()
+    rows["Usage.xml/Usage"].append({**one_user()["Usage.xml/Usage"][0], "Report": report, **HIDDEN})
+    assert told(tmp_path / "more", rows).unknown.keys() == kinds
+
+
+HIDDEN: Row = {"UserPrincipalName": "5C2A1F"}
+
+
+def test_a_row_without_a_name_hides_none(tmp_path: Path) -> None:
+    """Nobody is in it, so nobody is concealed."""
+    rows = given(Tenant(60))
+    rows["Usage.xml/Usage"].append({**one_user()["Usage.xml/Usage"][0], "UserPrincipalName": None})
+    assert told(tmp_path, rows).unknown == {}
+
+
+def test_a_run_that_was_refused_is_no_position(tmp_path: Path) -> None:
+    """A check that refused it is named, and so is a stage that failed; `show` tells more."""
+    at = place(tmp_path, Contoso=given(Tenant(20)))
+    made = run(at)
+    refused = (Check("users", "refused", "20 users were read, Graph counts 40"),)
+    with pytest.raises(PackageError, match="the check users refused it: 20 users were read") as caught:
+        of_run(at.runs, replace(made, checks=refused))
+    assert caught.value.hint == f"beacon-bridge show {made.run}"
+    with pytest.raises(PackageError, match=f"{made.run} is failed: it did not end well"):
+        of_run(at.runs, replace(made, state=State.FAILED))
+
+
+def test_a_warning_is_among_the_facts(tmp_path: Path) -> None:
+    """What a check says to look at stands above the numbers, and in JSON; what is fine does not."""
+    at = place(tmp_path, Contoso=given(Tenant(20)))
+    odd = Check("drop", "warned", "fewer <rows> than last time")
+    made = replace(run(at), checks=(Check("users", "ok", "20 users"), odd))
+    found = position(of_run(at.runs, made), tmp_path)
+    assert found.warned == (odd,)
+    assert ("Check drop", "warned: fewer <rows> than last time") in shown.facts(found)
+    assert shown.as_json(found)["warned"] == (asdict(odd),)
+    assert "warned: fewer &lt;rows&gt; than last time" in shown.html(found)
 
 
 def test_a_report_that_was_not_read_is_not_known(tmp_path: Path) -> None:
@@ -409,12 +497,51 @@ def test_a_tenant_that_two_connections_read_counts_once(tmp_path: Path) -> None:
         assert {one.kind for one in found.counts()} == {"without mail"}
 
 
+def another(rows: Given) -> Given:
+    """Return the rows as another tenant would have them, whose organization may not be read."""
+    users = [{**row, "UserId": f"x{row['UserId']}"} for row in rows["User.xml/User"]]
+    held = [{**row, "UserId": f"x{row['UserId']}"} for row in rows["Assignment.xml/Assignment"]]
+    none: Given = {"Organization.xml/Organization": []}
+    return {**rows, **none, "User.xml/User": users, "Assignment.xml/Assignment": held}
+
+
+@pytest.mark.parametrize("blind", ["One", "Two"])
+@pytest.mark.parametrize("tenant", ["CONTOSO.example", "other.example"])
+def test_a_tenant_is_known_without_its_organization(tmp_path: Path, tenant: str, blind: str) -> None:
+    """One connection may not read it: the name in the settings tells, or the users' ids do."""
+    rows = given(Tenant(40))
+    rows["Organization.xml/Organization"][0]["DefaultDomain"] = "contoso.example"
+    sources = [
+        source(
+            tmp_path,
+            {**rows, "Organization.xml/Organization": []} if name == blind else rows,
+            name=name,
+            tenant=tenant if name == blind else "",
+        )
+        for name in ("One", "Two")
+    ]
+    with Matching(sources, tmp_path) as found:
+        assert found.again == ("Two",)
+
+
+def test_a_name_in_the_settings_is_enough(tmp_path: Path) -> None:
+    """Nobody may read the organization, and no user is in both."""
+    rows = given(Tenant(40))
+    none: Given = {"Organization.xml/Organization": []}
+    sources = [
+        source(tmp_path, {**rows, **none}, name="One", tenant="contoso.example"),
+        source(tmp_path, another(rows), name="Two", tenant="Contoso.Example"),
+    ]
+    with Matching(sources, tmp_path) as found:
+        assert found.again == ("Two",)
+
+
 def test_the_counts_are_those_of_the_lists(tmp_path: Path) -> None:
     """So many users, with so many addresses, of whom so many hold a licence; a list can be bounded."""
     rows = given(Tenant(90))
     sources = [
         source(tmp_path, rows, name="One"),
-        source(tmp_path, {**rows, "Organization.xml/Organization": []}, name="Two"),
+        source(tmp_path, another(rows), name="Two"),
     ]
     with Matching(sources, tmp_path) as found:
         for count in list(found.counts()):

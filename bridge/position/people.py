@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,25 +102,40 @@ class Matching(AbstractContextManager["Matching"]):
             " Principal TEXT, Mail TEXT, Name TEXT, IsGuest INTEGER, Holds INTEGER)"
         )
         again: list[str] = []
-        tenants: set[str] = set()
+        known: dict[int, _Tenant] = {}
         for number, source in enumerate(sources):
             tenant = _tenant(source)
-            if tenant in tenants:
+            self._read(source)
+            if self._is_known(tenant, known):
                 again.append(source.connection)
             else:
+                known[number] = tenant
                 self._take(number, source)
-            tenants.add(tenant)
+            do("DROP TABLE Read")
         self.again = tuple(again)
         do("CREATE TABLE Stranger (Kind INTEGER, Guests INTEGER, Person INTEGER, Mail TEXT, Holds INTEGER)")
         do("CREATE INDEX PersonByMail ON Person (Mail, IsGuest, Connection)")
         for statement in _STRANGERS:
             do(statement)
 
+    def _read(self, source: Source) -> None:
+        with source.steps["User.xml/User"]() as rows:
+            self._tables.do(
+                "CREATE TABLE Read (UserId TEXT, Principal TEXT, Mail TEXT, Name TEXT, UserType TEXT)"
+            )
+            self._tables.fill("Read", len(_USER), map(_folded, rows.cells(_USER)))
+
+    def _is_known(self, tenant: _Tenant, known: Mapping[int, _Tenant]) -> bool:
+        """Return whether a tenant is one that was taken; where no name tells, its users' ids do."""
+        found = {number: tenant.is_the_same(one) for number, one in known.items()}
+        if True in found.values():
+            return True
+        question = "SELECT EXISTS (SELECT 1 FROM Read JOIN Person USING (UserId) WHERE Connection = ?)"
+        doubtful = [number for number, same in found.items() if same is None]
+        return any(self._tables.number(question, number) for number in doubtful)
+
     def _take(self, number: int, source: Source) -> None:
         do = self._tables.do
-        with source.steps["User.xml/User"]() as rows:
-            do("CREATE TABLE Read (UserId TEXT, Principal TEXT, Mail TEXT, Name TEXT, UserType TEXT)")
-            self._tables.fill("Read", len(_USER), map(_folded, rows.cells(_USER)))
         with source.steps["Assignment.xml/Assignment"]() as rows:
             self._tables.load("Assignment", rows, ("UserId", "SkuId", "State"))
         do(UNIT)
@@ -129,10 +144,10 @@ class Matching(AbstractContextManager["Matching"]):
         do(
             "INSERT INTO Person (Connection, UserId, Principal, Mail, Name, IsGuest, Holds)"
             " SELECT ?, UserId, Principal, Mail, Name, UserType IS 'Guest', Holder.UserId IS NOT NULL"
-            " FROM Read LEFT JOIN Holder USING (UserId)",
+            " FROM Read LEFT JOIN Holder USING (UserId) GROUP BY UserId",
             number,
         )
-        for table in ("Read", "Assignment", "Unit", "Holder"):
+        for table in ("Assignment", "Unit", "Holder"):
             do(f"DROP TABLE {table}")
 
     def __enter__(self) -> Self:
@@ -147,11 +162,25 @@ class Matching(AbstractContextManager["Matching"]):
 _USER = ("UserId", "UserPrincipalName", "Mail", "DisplayName", "UserType")
 
 
-def _tenant(source: Source) -> str:
-    """Return the tenant's id; where its permission is missing, the domain of the settings."""
+@dataclass(frozen=True)
+class _Tenant:
+    """How a tenant is known: by its id, which takes a permission, and by its names, as the settings'."""
+
+    id: str | None
+    names: frozenset[str]
+
+    def is_the_same(self, other: _Tenant) -> bool | None:
+        """Return whether both are one tenant; None where that cannot be told from this."""
+        if self.id and other.id:
+            return self.id == other.id
+        return True if self.names & other.names else None
+
+
+def _tenant(source: Source) -> _Tenant:
     with source.steps["Organization.xml/Organization"]() as rows:
-        found = [cells[0] for cells in rows.cells(("TenantId",)) if cells[0]]
-    return found[0] if found else source.tenant.casefold()
+        found = list(rows.cells(("TenantId", "DefaultDomain", "InitialDomain")))
+    names = (source.tenant, *(name for cells in found for name in cells))
+    return _Tenant(found[0][0] if found else None, frozenset(one.casefold() for one in names if one))
 
 
 def _folded(row: Cells) -> Cells:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bridge import tables
 from bridge.errors import PackageError, SettingsError
-from bridge.model import Gap, Origin, Owner, Package, State
+from bridge.model import Check, Gap, Origin, Owner, Package, State
 from bridge.package.verify import verify
 from bridge.runs import captures
 from bridge.runs.record import Run
@@ -44,6 +44,7 @@ class Source:
     state: State
     development: bool
     gaps: tuple[Gap, ...]
+    warned: tuple[Check, ...]  # what was compared and is to be looked at
     steps: Mapping[str, Open]
 
     def gap(self, name: str) -> Gap | None:
@@ -54,8 +55,8 @@ class Source:
 def of_run(runs: Runs, run: Run) -> Source:
     """Return the rows of a run's captures.
 
-    Raises SettingsError where another reader folder made them, PackageError where they are not whole or not
-    there any more, ReaderOutputError where they were changed.
+    Raises SettingsError where another reader folder made them, PackageError where they are not whole, not
+    there any more, or spoken against by a check, ReaderOutputError where they were changed.
     """
     _refuse_others(run.run, run.reader.owner, run.reader.name)
     if run.origin is not Origin.ENGINE or captures.are_removed(runs, run):
@@ -65,6 +66,7 @@ def of_run(runs: Runs, run: Run) -> Source:
             f"The run {run.run} is {run.state}: its captures are not whole.",
             hint=f'Collect again: beacon-bridge run "{run.connection}"',
         )
+    _refuse_bad(run)
     paths = {line.step.id: captures.untouched(runs, run, line) for line in run.steps}
     steps = {step: partial(tables.capture, path) for step, path in paths.items() if path}
     return Source(
@@ -75,6 +77,7 @@ def of_run(runs: Runs, run: Run) -> Source:
         run.state,
         run.development,
         run.gaps,
+        _warned(run.checks),
         _complete(run.run, steps),
     )
 
@@ -96,8 +99,27 @@ def _of_verified(package: Package) -> Source:
         made.outcome,
         made.development,
         made.gaps,
+        _warned(made.checks),
         _complete(package.path.name, steps),
     )
+
+
+def _refuse_bad(run: Run) -> None:
+    """Refuse what a check, or a stage that failed, spoke against."""
+    checks = [check for check in run.checks if check.level == "refused"]
+    if checks or run.state in _BAD:
+        why = "; ".join(f"the check {check.name} refused it: {check.text}" for check in checks)
+        raise PackageError(
+            f"The run {run.run} is {run.state}: {why or 'it did not end well'}.",
+            hint=f"beacon-bridge show {run.run}",
+        )
+
+
+_BAD = {State.FAILED, State.INTERRUPTED, State.ABANDONED}
+
+
+def _warned(checks: Iterable[Check]) -> tuple[Check, ...]:
+    return tuple(check for check in checks if check.level == "warned")
 
 
 def _moment(run: str) -> datetime:

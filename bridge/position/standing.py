@@ -8,11 +8,12 @@ from datetime import date, datetime
 from pathlib import Path
 
 from bridge.capture import unescape
-from bridge.model import Gap, State
+from bridge.model import Check, Gap, State
 from bridge.position.source import Source
 from bridge.tables import Cells, Tables
 
 PRINCIPAL = "UserPrincipalName"
+_SETTING = "displayConcealedNames is on"  # in the gap of the tenant's setting, which hides every report's
 ACTIVE_USERS, ACTIVATIONS = "getOffice365ActiveUserDetail", "getOffice365ActivationsUserDetail"
 
 
@@ -23,7 +24,8 @@ class Licence:
     ``assigned`` are users who take a unit. Each of them is one of ``active`` (in the report's period),
     ``active_before``, ``never_active`` (the report knows the user and no date) and ``not_reported``; all four
     are None where usage is not known. ``devices`` are those on which its users activated Office, whatever
-    product of it. ``renewal`` is the first day in its life cycle that was still to come.
+    product of it. ``renewal`` is the first day in the life cycle of enabled subscriptions that was still to
+    come; ``renewal_ends``: there is none, and it is a day of the others, which are coming to their end.
     """
 
     sku: str
@@ -44,6 +46,7 @@ class Licence:
     devices: int | None
     renewal: date | None
     renewal_is_trial: bool
+    renewal_ends: bool
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,7 @@ class Position:
     state: State
     development: bool
     gaps: tuple[Gap, ...]
+    warned: tuple[Check, ...]
     people: People
     reports: tuple[Report, ...]
     licences: tuple[Licence, ...]
@@ -110,6 +114,7 @@ def position(source: Source, folder: Path) -> Position:
             source.state,
             source.development,
             source.gaps,
+            source.warned,
             _people(found),
             reports,
             tuple(_licences(found, source, unknown)),
@@ -130,7 +135,7 @@ _TABLES = {
     ),
     "Commerce": (
         "CommerceSubscription.xml/CommerceSubscription",
-        *("SkuId", "SkuPartNumber", "IsTrial", "NextLifecycleDateTime"),
+        *("SkuId", "SkuPartNumber", "Status", "IsTrial", "NextLifecycleDateTime"),
     ),
     "Assignment": ("Assignment.xml/Assignment", "UserId", "SkuId", "State"),
     "User": ("User.xml/User", "UserId", PRINCIPAL, "AccountEnabled", "UserType"),
@@ -166,6 +171,13 @@ UNIT = (
     "CREATE TABLE Unit AS SELECT DISTINCT SkuId, UserId FROM Assignment"
     " WHERE State IN ('Active', 'ActiveWithError')"
 )
+# One row a user, whoever comes twice.
+_ACCOUNT = """
+CREATE TABLE Account AS SELECT
+  UserId, MIN(UserPrincipalName) AS UserPrincipalName, MIN(AccountEnabled) AS AccountEnabled,
+  MAX(UserType) AS UserType
+FROM User GROUP BY UserId
+"""
 _SEEN = """
 CREATE TABLE Seen AS SELECT
   UserPrincipalName AS Name, MAX(LastActivityDate) AS Last,
@@ -179,7 +191,9 @@ FROM Usage WHERE Report = ? GROUP BY 1
 """
 _JOINED = (
     (UNIT,),
-    ("CREATE INDEX UserById ON User (UserId)",),
+    (_ACCOUNT,),
+    ("DROP TABLE User",),
+    ("CREATE INDEX AccountById ON Account (UserId)",),
     (_SEEN, ACTIVE_USERS),
     ("CREATE INDEX SeenByName ON Seen (Name)",),
     (_ACTIVATED, ACTIVATIONS),
@@ -197,9 +211,9 @@ def _text(found: Tables, question: str) -> str | None:
 
 def _people(found: Tables) -> People:
     return People(
-        found.number("SELECT COUNT(*) FROM User"),
-        found.number("SELECT COUNT(*) FROM User WHERE UserType = 'Guest'"),
-        found.number("SELECT COUNT(*) FROM User WHERE AccountEnabled = 'false'"),
+        found.number("SELECT COUNT(*) FROM Account"),
+        found.number("SELECT COUNT(*) FROM Account WHERE UserType = 'Guest'"),
+        found.number("SELECT COUNT(*) FROM Account WHERE AccountEnabled = 'false'"),
         found.number("SELECT COUNT(DISTINCT UserId) FROM Unit"),
     )
 
@@ -230,10 +244,14 @@ def _unknown(found: Tables, source: Source, reports: Sequence[Report]) -> Iterat
 
 
 def _concealed(found: Tables, source: Source, report: str) -> str:
-    if gap := source.gap("concealed"):
-        return gap.text
+    """Return why the names of a report are not known; another report's do not matter."""
+    for gap in source.gaps:
+        if gap.name == "concealed" and (_SETTING in gap.text or gap.text.startswith(f"{report} ")):
+            return gap.text
     hidden = found.number(
-        "SELECT COUNT(*) FROM Usage WHERE Report = ? AND instr(UserPrincipalName, '@') = 0", report
+        "SELECT COUNT(*) FROM Usage"
+        " WHERE Report = ? AND UserPrincipalName != '' AND instr(UserPrincipalName, '@') = 0",
+        report,
     )
     return f"{report} hides the names in {hidden} rows" if hidden else ""
 
@@ -246,22 +264,23 @@ WITH
       SUM(Seen.Name IS NOT NULL AND Last IS NULL) AS Never, SUM(Seen.Name IS NULL) AS Missing,
       SUM(IFNULL(Devices, 0)) AS Devices
     FROM Unit
-      LEFT JOIN User USING (UserId)
-      LEFT JOIN Seen ON Seen.Name = User.UserPrincipalName
-      LEFT JOIN Activated ON Activated.Name = User.UserPrincipalName
+      LEFT JOIN Account USING (UserId)
+      LEFT JOIN Seen ON Seen.Name = UserPrincipalName
+      LEFT JOIN Activated ON Activated.Name = UserPrincipalName
     GROUP BY 1
   ),
-  Coming AS (
-    SELECT SkuId, MIN(NextLifecycleDateTime) AS Renewal, IsTrial FROM Commerce
-    WHERE NextLifecycleDateTime >= ? GROUP BY 1
+  Ahead AS (
+    SELECT SkuId, Status IS NOT 'Enabled' AS Ends, MIN(NextLifecycleDateTime) AS Renewal, IsTrial
+    FROM Commerce WHERE NextLifecycleDateTime >= ? GROUP BY 1, 2
   ),
+  Coming AS (SELECT SkuId, MIN(Ends) AS Ends, Renewal, IsTrial FROM Ahead GROUP BY 1),
   Named AS (SELECT SkuId, MAX(SkuPartNumber) AS Part FROM Commerce GROUP BY 1),
   Sku AS (SELECT SkuId FROM Subscription UNION SELECT SkuId FROM Held)
 SELECT
   Sku.SkuId, COALESCE(ProductName, SkuPartNumber, Part, Sku.SkuId), COALESCE(SkuPartNumber, Part, ''),
   AppliesTo, CapabilityStatus, Enabled, Warning, Suspended, LockedOut,
   IFNULL(Assigned, 0), IFNULL(Disabled, 0), IFNULL(Active, 0), IFNULL(Earlier, 0), IFNULL(Never, 0),
-  IFNULL(Missing, 0), IFNULL(Held.Devices, 0), Renewal, IsTrial
+  IFNULL(Missing, 0), IFNULL(Held.Devices, 0), Renewal, IsTrial, Ends
 FROM Sku
   LEFT JOIN Subscription USING (SkuId) LEFT JOIN Held USING (SkuId)
   LEFT JOIN Coming USING (SkuId) LEFT JOIN Named USING (SkuId)
@@ -272,7 +291,7 @@ ORDER BY 2 COLLATE NOCASE, 1
 def _licences(found: Tables, source: Source, unknown: Mapping[str, str]) -> Iterator[Licence]:
     seen, activated = "activity" not in unknown, "devices" not in unknown
     for row in found.ask(_LICENCES, f"{source.started:%Y-%m-%dT%H:%M:%S}"):
-        sku, name, part, applies_to, status, *units, renewal, is_trial = row
+        sku, name, part, applies_to, status, *units, renewal, is_trial, ends = row
         bought, warning, suspended, locked_out, *used = (_number(one) for one in units)
         assigned, disabled, active, before, never, missing, devices = (one or 0 for one in used)
         yield Licence(
@@ -294,6 +313,7 @@ def _licences(found: Tables, source: Source, unknown: Mapping[str, str]) -> Iter
             devices=devices if activated else None,
             renewal=_day(renewal),
             renewal_is_trial=is_trial == "true",
+            renewal_ends=ends == 1,
         )
 
 

@@ -73,6 +73,7 @@ def facts(found: Position) -> list[tuple[str, str]]:
             f"{people.holders:,} hold a licence",
         ),
         *((f"Gap {gap.name}", gap.text) for gap in found.gaps),
+        *((f"Check {check.name}", f"{check.level}: {check.text}") for check in found.warned),
         *((f"Unknown {kind}", why) for kind, why in found.unknown.items()),
     ]
 
@@ -122,7 +123,7 @@ def _counts(one: Licence, names: Mapping[str, str]) -> Iterator[str]:
 def _renewal(one: Licence) -> str:
     if one.renewal is None:
         return "-"
-    return f"{one.renewal}{' (trial)' if one.renewal_is_trial else ''}"
+    return f"{one.renewal}{' (trial)' * one.renewal_is_trial}{' (ends)' * one.renewal_ends}"
 
 
 def all_lines(found: Everyone) -> list[object]:
@@ -130,7 +131,9 @@ def all_lines(found: Everyone) -> list[object]:
     told: list[object] = []
     for one in found.positions:
         told += [*lines(one), ""]
-    told += [*_again(found.matching), *_matching_lines(found.matching)]
+    told += [*_again(found.matching)]
+    if found.positions:
+        told += _matching_lines(found.matching)
     return told
 
 
