@@ -142,7 +142,44 @@ def test_a_page_that_cannot_be_written(
     assert f"{file} cannot be written" in capsys.readouterr().err
 
 
+def test_a_page_and_json_are_one_value(
+    settings: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What cannot be written is the one value, and nothing was printed before; what can is told apart."""
+    nowhere, file = str(tmp_path / "nowhere" / "x"), str(tmp_path / "x")
+    for words in (["last:Contoso"], ["--all"]):
+        for option in ("--html", "--csv"):
+            told = said(capsys, *words, "--json", option, nowhere, "--config", settings, code=3)
+            assert json.loads(told)["error"]["name"] == "SettingsError"
+            assert json.loads(said(capsys, *words, "--json", option, file, "--config", settings))
+
+
+@pytest.mark.parametrize("words", [["last:Contoso"], ["--all"]])
+def test_csv_in_a_file(
+    words: list[str], settings: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Byte for byte what is printed, beside the tables: no shell comes between that takes UTF-8 apart."""
+    printed = said(capsys, *words, "--csv", "-", "--config", settings)
+    assert said(capsys, *words, "--config", settings, "--csv") == printed
+    told = said(capsys, *words, "--csv", str(tmp_path / "x.csv"), "--config", settings)
+    assert "online half" in told
+    assert (tmp_path / "x.csv").read_bytes().decode() == printed
+    assert [path.name for path in tmp_path.iterdir()] == ["x.csv"]
+
+
 # --- all of them ---
+
+
+def test_nobody_read_is_nobody_told_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a position nothing is said of mail; with one whose mails are fine it is."""
+    fine = given(Tenant(1))
+    fine["User.xml/User"][0]["Mail"] = "ada@contoso.example"
+    settings = config(tmp_path, at := place(tmp_path, Contoso=fine))
+    assert "mail address" not in said(capsys, "--all", "--config", settings, code=3)
+    run(at)
+    assert "Every user has a mail address that nobody else has." in said(
+        capsys, "--all", "--config", settings
+    )
 
 
 def test_all_for_people(settings: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from bridge.cli import pages
 from bridge.cli.group import group
 from bridge.desk import Desk, examples, shared
 from bridge.errors import EXIT_SEVERAL, BridgeError, SettingsError
@@ -20,20 +22,30 @@ if TYPE_CHECKING:
     from bridge.position import Position, Source
     from bridge.show.position import Everyone
 
+_PRINTED = "-"  # the name of standard output
+
 
 @group.command(
     epilog=examples(
         'beacon-bridge position "last:Contoso EU"',
         r"beacon-bridge position D:\Outbox\20261125T220714Z-ede5.zip --html D:\position.html",
-        "beacon-bridge position --all --csv > position.csv",
+        r"beacon-bridge position --all --csv D:\position.csv",
     )
 )
 @click.argument("what", metavar="RUN | PACKAGE", required=False)
 @click.option("--all", "every", is_flag=True, help="Every connection, and whom mail does not tell apart.")
-@click.option("--csv", "as_csv", is_flag=True, help="Print CSV, in UTF-8.")
+@click.option(
+    "--csv",
+    "csv",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    is_flag=False,
+    flag_value=_PRINTED,
+    metavar="[FILE]",
+    help="Write CSV in UTF-8, too; print it in place of the tables without a FILE, or with -.",
+)
 @click.option("--html", "file", type=click.Path(path_type=Path, dir_okay=False), help="Write a page, too.")
 @shared
-def position(desk: Desk, what: str | None, every: bool, as_csv: bool, file: Path | None) -> int:
+def position(desk: Desk, what: str | None, every: bool, csv: Path | None, file: Path | None) -> int:
     """Tell what a tenant bought, who holds it and who uses it, as one run of our reader folder read it.
 
     The users of a product are those that take a licence of it. Each was active in the period of Microsoft's
@@ -42,19 +54,17 @@ def position(desk: Desk, what: str | None, every: bool, as_csv: bool, file: Path
     """
     if every == bool(what):
         raise click.UsageError("Name a RUN or a PACKAGE, or say --all.")
-    if as_csv and desk.json:
-        raise click.UsageError("--json and --csv exclude each other.")
+    if _is_printed(csv) and desk.json:
+        raise click.UsageError("--json and --csv exclude each other; --csv FILE writes a file.")
     if every:
-        return _everyone(desk, as_csv=as_csv, file=file)
+        return _everyone(desk, csv=csv, file=file)
     from bridge.show import position as shown
 
     found = _position(desk, _source(desk, what or ""))
-    if as_csv:
-        with _writing():
-            shown.write_csv(found, _utf8())
-    else:
+    if file is not None:
+        pages.write(desk, file, shown.html(found))
+    if not _put_csv(desk, csv, partial(shown.write_csv, found)):
         desk.show(shown.as_json(found), lambda: shown.lines(found))
-    _write(desk, file, lambda: shown.html(found))
     return 0
 
 
@@ -87,7 +97,7 @@ def _folder(desk: Desk) -> Path:
 # --- all of them ---
 
 
-def _everyone(desk: Desk, *, as_csv: bool, file: Path | None) -> int:
+def _everyone(desk: Desk, *, csv: Path | None, file: Path | None) -> int:
     from bridge.position import Matching
     from bridge.show import position as shown
 
@@ -95,19 +105,19 @@ def _everyone(desk: Desk, *, as_csv: bool, file: Path | None) -> int:
     positions = [_position(desk, source) for source in sources]
     with Matching(sources, _folder(desk)) as matching:
         found = shown.Everyone(positions, failed, matching)
-        _print(desk, found, as_csv=as_csv)
-        _write(desk, file, lambda: shown.all_html(found))
+        if file is not None:
+            pages.write(desk, file, shown.all_html(found))
+        if not _put_csv(desk, csv, partial(shown.write_all_csv, found)):
+            _print(desk, found)
     codes = {error.exit_code for error in failed.values()}
     return EXIT_SEVERAL if len(codes) > 1 else next(iter(codes), 0)
 
 
-def _print(desk: Desk, found: Everyone, *, as_csv: bool) -> None:
+def _print(desk: Desk, found: Everyone) -> None:
     from bridge.show import position as shown
 
     with _writing():
-        if as_csv:
-            shown.write_all_csv(found, _utf8())
-        elif desk.json:
+        if desk.json:
             shown.write_all_json(found, sys.stdout)
         else:
             desk.show({}, lambda: shown.all_lines(found))
@@ -144,6 +154,20 @@ def _last_whole(desk: Desk, name: str) -> Source:
 # --- where it goes ---
 
 
+def _is_printed(csv: Path | None) -> bool:
+    return csv == Path(_PRINTED)
+
+
+def _put_csv(desk: Desk, csv: Path | None, written: Callable[[IO[str]], None]) -> bool:
+    """Put CSV where it is wanted, if it is; return whether it was printed in place of all else."""
+    if csv is not None and not _is_printed(csv):
+        pages.write_csv(desk, csv, written)
+    elif csv is not None:
+        with _writing():
+            written(_utf8())
+    return _is_printed(csv)
+
+
 @contextmanager
 def _writing() -> Iterator[None]:
     """Take what Windows says when nobody reads any more for what others say."""
@@ -161,18 +185,3 @@ def _utf8() -> IO[str]:
     """Return standard output for CSV: UTF-8 that says so, as spreadsheets want it, with its own line ends."""
     sys.stdout.reconfigure(encoding="utf-8-sig", newline="")  # type: ignore[union-attr]  # as in desk.py
     return sys.stdout
-
-
-def _write(desk: Desk, file: Path | None, made: Callable[[], str]) -> None:
-    from bridge import system
-
-    if file is None:
-        return
-    try:
-        system.write_whole(file, made().encode())
-    except OSError as error:
-        raise SettingsError(
-            f"{file} cannot be written: {error.strerror or error}.",
-            hint="Name a file in a folder that is there and that this account may write to.",
-        ) from error
-    desk.tell(f"page: {file}")
