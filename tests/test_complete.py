@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -30,7 +31,7 @@ from bridge.complete.units import consumed
 from bridge.complete.usage import REPORT
 from bridge.complete.witness import Witness
 from bridge.errors import DeliveryError, PackageError, ReaderError, ReaderOutputError
-from bridge.model import Capture, Check, Gap, Job, Owner, Say, State, Step
+from bridge.model import CLOUDS, Capture, Check, Gap, Job, Owner, Say, State, Step
 from bridge.package.verify import verify
 from bridge.readers import folder
 from bridge.runs.record import Run
@@ -238,6 +239,19 @@ def test_truth_passes(tmp_path_factory: pytest.TempPathFactory, users: int, held
     assert {check.level for check in found.values()} == {"ok"}, found
 
 
+def test_what_a_killed_convert_left_is_removed(tmp_path: Path) -> None:
+    """People are kept in the state folder meanwhile, where the next convert of any run finds leftovers."""
+    place = at_work(tmp_path, TRUE)
+    left = place.runs.state / "tables-left"
+    left.mkdir(parents=True)
+    (left / "tables.sqlite").write_bytes(b"ids")
+    os.utime(left, (0, 0))
+    run = pipeline.run(place, contoso(place), silent)
+    assert not left.exists()
+    assert not list(place.runs.state.glob("tables-*"))
+    assert not list(place.runs.path(run.run).glob("**/tables-*"))
+
+
 # --- users ---
 
 
@@ -426,6 +440,30 @@ def test_the_report_stands_beside_licensed_users(
     found = checks(tmp_path, replace(TRUE, report=names), parameters={**ROOT, **parameters})
     assert found["report"].level == level
     assert found["report"].text.endswith("2 are licensed") == (level != "ok" or bool(names))
+
+
+@pytest.mark.parametrize(
+    ("cloud", "root", "level"),
+    [
+        ("global", None, "warned"),
+        ("gcc", None, "warned"),
+        ("gcc-high", None, "noted"),
+        ("dod", None, "noted"),
+        ("21vianet", None, "noted"),
+        ("gcc-high", "https://graph.microsoft.com", "warned"),
+        ("global", "https://dod-graph.microsoft.us/v1.0/", "noted"),
+    ],
+)
+def test_a_cloud_without_reports_is_not_warned_of(
+    tmp_path: Path, cloud: str, root: str | None, level: str
+) -> None:
+    """Whether GraphRoot names it or, as a connection that signs in has none, its cloud does."""
+    place = at_work(tmp_path, replace(TRUE, report=()), cloud=CLOUDS[cloud])
+    run = pipeline.collect(place, contoso(place), silent)
+    run = replace(run, settings={**run.settings, "parameters": {"GraphRoot": root} if root else {}})
+    place.runs.save(run)
+    done = {check.name: check for check in pipeline.convert(place, run, silent).checks}
+    assert done["report"].level == level
 
 
 def test_a_report_that_was_refused_was_not_read(tmp_path: Path) -> None:

@@ -32,7 +32,8 @@ ORDER = (
 class Checks(ExitStack):
     """Compares a run with itself and with ``before``, the connection's last delivered run.
 
-    It sees the rows of our Microsoft 365 folder only; what those of another folder mean is not known.
+    It sees the rows of our Microsoft 365 folder only; what those of another folder mean is not known. People
+    are put side by side in a temporary file below ``folder``, where later ones remove what was left over.
     """
 
     def __init__(self, run: Run, before: Run | None, folder: Path) -> None:

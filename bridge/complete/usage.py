@@ -61,8 +61,10 @@ def was_read(run: Run, gaps: Collection[str], rows: int) -> bool:
 
 
 def is_offered(run: Run) -> bool:
-    """Return whether the run's cloud has usage reports."""
-    return _parameters(run).get("GraphRoot") not in WITHOUT_REPORTS
+    """Return whether the cloud of GraphRoot or, where none is given, the connection's has usage reports."""
+    cloud = run.settings.get("cloud")
+    root = _parameters(run).get("GraphRoot") or (cloud.get("graph") if isinstance(cloud, Mapping) else None)
+    return str(root).strip().rstrip("/").removesuffix("/v1.0").lower() not in WITHOUT_REPORTS
 
 
 def _parameters(run: Run) -> Mapping[str, object]:
