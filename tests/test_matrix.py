@@ -25,7 +25,22 @@ from tools.tenant.truth import gaps, truth
 USERS, SEED = 61, 11
 NAMED = (ReaderError, ReaderOutputError, SignInError)
 EVERY_GAP = ("concealed", "commerce-subscriptions", "organization", "sign-ins", "usage")
-ENGINES = ["native", pytest.param("powershell", marks=pytest.mark.powershell)]
+# PowerShell takes its time to start: faults that leave a tenant readable come to it several at a time, each of
+# another kind, the others alone. The native engine gets every fault by itself, and these besides.
+TOGETHER = (
+    "storm,concealed,no-premium,lost-subscription",
+    "server-errors,mixed-names,deleted-in-reports,unknown-sku",
+    "html-errors,unknown-names,inline-reports,no-mail",
+    "empty-pages,duplicate-rows,empty-report,retired-report",
+    "expired-page,top-cap,churn,forbidden-ReportSettings.Read.All",
+    "expired-token,forbidden-AuditLog.Read.All,forbidden-Organization.Read.All",
+    "no-licences,no-reports-cloud",
+    "forbidden-Reports.Read.All",
+)
+CASES = [
+    *(("native", name) for name in (*SCENARIOS, *TOGETHER)),
+    *(pytest.param("powershell", name, marks=pytest.mark.powershell) for name in (*sorted(FATAL), *TOGETHER)),
+]
 
 
 @dataclass
@@ -61,9 +76,14 @@ def place_for(service: Service, home: Path, engine: str, optional: tuple[str, ..
     return replace(made, settings=settings, engines=engines, sign_ins=sign_in)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("name", sorted(SCENARIOS))
-def test_a_package_is_whole_or_there_is_none(name: str, engine: str, tmp_path: Path) -> None:
+def test_no_fault_is_forgotten() -> None:
+    """Each fault goes through PowerShell once: alone where nobody can read the tenant, else with others."""
+    together = [name for names in TOGETHER for name in names.split(",")]
+    assert sorted([*FATAL, *together]) == sorted(SCENARIOS)
+
+
+@pytest.mark.parametrize(("engine", "name"), CASES)
+def test_a_package_is_whole_or_there_is_none(engine: str, name: str, tmp_path: Path) -> None:
     """Where a tenant can be read, the package holds all its rows, and the gaps are said; else nothing."""
     tenant, faults = scenario(name, USERS, SEED)
     with serve(tenant, faults) as service:
