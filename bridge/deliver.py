@@ -13,7 +13,7 @@ from bridge import system
 from bridge.errors import DeliveryError, PackageError
 from bridge.model import Origin, Receipt
 from bridge.package.layout import BRIDGE_1
-from bridge.runs.record import PackageLine, Run
+from bridge.runs.record import PackageLine, Run, last_delivered
 from bridge.runs.store import DELIVERED, READY, REFUSED, Runs
 
 Keep = Callable[[Receipt], None]
@@ -215,23 +215,19 @@ def newer_delivered(run: Run, runs: Runs) -> tuple[str, ...]:
     return tuple(
         other.run
         for other in runs.all()
-        if other.connection == run.connection
-        and other.number > run.number
-        and any(receipt.state == "placed" for receipt in other.receipts)
+        if other.connection == run.connection and other.number > run.number and other.delivered
     )
 
 
-def last_delivered(run: Run, runs: Runs) -> Run | None:
-    """Return the last run before this one, of its connection and reader folder, that was delivered."""
-    older = [
+def delivered_before(run: Run, runs: Runs) -> Run | None:
+    """Return which of the runs before this one, of its connection and reader folder, was delivered last."""
+    return last_delivered(
         other
         for other in runs.all()
         if (other.connection, other.reader.name, other.reader.owner)
         == (run.connection, run.reader.name, run.reader.owner)
         and other.number < run.number
-        and any(receipt.state == "placed" for receipt in other.receipts)
-    ]
-    return older[-1] if older else None
+    )
 
 
 def supersede(runs: Runs, run: Run) -> None:

@@ -616,6 +616,17 @@ def test_only_what_was_delivered_is_compared_with(tmp_path: Path) -> None:
     assert again.package == first.package
 
 
+def test_what_was_delivered_again_is_compared_with(tmp_path: Path) -> None:
+    """The beacon holds what reached it last, though that is an older run."""
+    badges = Badges(tmp_path)
+    old = badges.run(100)
+    badges.run(60)
+    pipeline.deliver_run(badges.place, old, silent, again=True, reason="the new one was wrong")
+    check = badges.run(95).checks[0]
+    assert check == Check("drop", "ok", f"no step lost more than 20 % of its rows since {old.run}")
+    assert badges.run(90).checks[0].text.endswith(f"since {badges.place.runs.all()[-2].run}")
+
+
 def test_a_gap_that_tells_why_is_warned_of(tmp_path: Path) -> None:
     """A step of ours without its permission lost everything, and that is said; another step is refused."""
     outbox = tmp_path / "Outbox"

@@ -25,8 +25,8 @@ from tools.tenant.truth import gaps, truth
 USERS, SEED = 61, 11
 NAMED = (ReaderError, ReaderOutputError, SignInError)
 EVERY_GAP = ("concealed", "commerce-subscriptions", "organization", "sign-ins", "usage")
-# PowerShell takes its time to start: faults that leave a tenant readable come to it several at a time, each of
-# another kind, the others alone. The native engine gets every fault by itself, and these besides.
+# PowerShell takes its time to start: faults that leave a tenant readable come to it several at a time, each
+# of another kind, the others alone. The native engine gets every fault by itself, and these besides.
 TOGETHER = (
     "storm,concealed,no-premium,lost-subscription",
     "server-errors,mixed-names,deleted-in-reports,unknown-sku",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -181,6 +181,11 @@ class Run:
         return whole and outcomes[-1:] in ([State.COMPLETE], [State.COMPLETE_WITH_GAPS])
 
     @property
+    def delivered(self) -> datetime | None:
+        """When its package last reached its destination; None if it never did."""
+        return max((one.moment for one in self.receipts if one.state == "placed"), default=None)
+
+    @property
     def refused_checks(self) -> tuple[str, ...]:
         """The names of the checks that kept its package from being made."""
         return tuple(check.name for check in self.checks if check.level == "refused")
@@ -209,6 +214,12 @@ class Run:
     def rows(self) -> int:
         """Rows of all steps collected so far."""
         return sum(line.rows or 0 for line in self.steps)
+
+
+def last_delivered(made: Iterable[Run]) -> Run | None:
+    """Return the run whose package reached its destination last, an old one again too; None if none did."""
+    placed = [(run.delivered, run.number, run) for run in made if run.delivered]
+    return max(placed, default=(None, None, None))[-1]
 
 
 @cache

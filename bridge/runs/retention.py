@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 from bridge.model import Origin, State
-from bridge.runs.record import Run
+from bridge.runs.record import Run, last_delivered
 from bridge.runs.store import DELIVERED, READY, REFUSED, Runs
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,8 @@ def _unneeded(runs: Runs, connection: str) -> Iterator[Run]:
     """Yield the connection's runs whose captures nobody waits for."""
     made = [run for run in runs.all() if run.connection == connection]
     whole = [run for run in made if is_whole(run)]
-    wanted = {run.run for run in (*whole[-1:], *_last_delivered(made))}
+    delivered = last_delivered(made)
+    wanted = {run.run for run in (*whole[-1:], delivered) if run}
     for run in made:
         place = runs.place(run)
         is_done = place in {DELIVERED, REFUSED} or (place != READY and run.state in _FAILED)
@@ -47,12 +48,6 @@ def is_whole(run: Run) -> bool:
         and run.is_collected
         and run.state in {State.COMPLETE, State.COMPLETE_WITH_GAPS}
     )
-
-
-def _last_delivered(made: list[Run]) -> list[Run]:
-    """Return the run whose package reached its destination last, if any did."""
-    delivered = [run for run in made if run.receipts and run.receipts[-1].state == "placed"]
-    return sorted(delivered, key=lambda run: run.receipts[-1].moment)[-1:]
 
 
 def _remove(runs: Runs, run: Run, days: int) -> bool:

@@ -75,7 +75,7 @@ def _write(path: Path, runs: Runs, stage: Recorder) -> None:
     """Write the package in building/; what is not whole does not stay there and fill the disk."""
     run = stage.run
     try:
-        with Checks(run, deliver.last_delivered(run, runs), runs.state) as checks:
+        with Checks(run, deliver.delivered_before(run, runs), runs.state) as checks:
             captures = sources(runs.path(run.run), run)
             written = write(path, draft(run), captures, too_long(run), judge=checks)
         stage.save(_with_findings(run, written))
