@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from bridge import deliver, stages, system
+from bridge import deliver, stages
 from bridge.errors import PackageError
 from bridge.model import Connection, Origin, Package, Say, Talk
 from bridge.package.draft import sources, too_long
 from bridge.package.verify import compare, verify
 from bridge.runs.record import Run
-from bridge.runs.retention import remove_captures
+from bridge.runs.retention import swept
 from bridge.workplace import Workplace
 
 
@@ -23,12 +23,15 @@ def run(
 
     ``anyway`` delivers although SaaS Management is in use.
     """
-    with workplace.runs.lock(connection.name, "run"):
+    runs, settings = workplace.runs, workplace.settings
+    with (
+        runs.lock(connection.name, "run"),
+        swept(runs, connection.name, settings.connections, settings.keep_captures),
+    ):
         current = _collect(workplace, connection, say, strict=strict)
-        current = stages.convert(workplace.runs, current, say)
+        current = stages.convert(runs, current, say)
         if connection.deliver_to is not None and not current.is_held:
             current = _deliver(workplace, current, connection, say, anyway=anyway)
-        remove_captures(workplace.runs, connection.name, workplace.settings.keep_captures, system.now())
         return current
 
 

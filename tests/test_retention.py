@@ -15,11 +15,11 @@ import pytest
 
 from bridge import pipeline, system
 from bridge.errors import PackageError, ReaderError, ReaderOutputError
-from bridge.model import Job, State
+from bridge.model import Gap, Job, State
 from bridge.runs.captures import are_removed, untouched
 from bridge.runs.record import Run
-from bridge.runs.retention import remove_captures
-from bridge.runs.store import REFUSED
+from bridge.runs.retention import remove_captures, swept
+from bridge.runs.store import REFUSED, Runs
 from bridge.show import story
 from bridge.workplace import Workplace
 from tests.engines import RowsEngine, contoso, silent, workplace
@@ -136,14 +136,14 @@ def test_what_was_sent_again_is_the_last_delivered(tmp_path: Path) -> None:
 
 
 def test_what_waits_stays(tmp_path: Path) -> None:
-    """While a package waits, its captures do, whatever came after it."""
+    """Of what waits the newest keeps its captures, whatever came after it; what was superseded does not."""
     place = delivering(tmp_path)
     waiting = pipeline.run(place, replace(contoso(place), deliver_to=None), silent)
     second = run(delivering(tmp_path))  # which supersedes what waits
     third = run(place)
     assert place.runs.place(place.runs.load(waiting.run)) == REFUSED
     late = pipeline.run(place, replace(contoso(place), deliver_to=None), silent)
-    pipeline.run(place, replace(contoso(place), deliver_to=None), silent)
+    pipeline.collect(place, contoso(place), silent)
     assert later(place, late, timedelta(days=400)) == (waiting.run, second.run)
     assert not are_removed(place.runs, third)
     assert not are_removed(place.runs, late)
@@ -184,6 +184,96 @@ def test_what_was_only_collected_stays(tmp_path: Path) -> None:
     newest = run(place)
     assert later(place, newest, timedelta(days=400)) == ()
     assert not are_removed(place.runs, collected)
+
+
+def test_without_deliver_to_the_newest_waiting_stays(tmp_path: Path) -> None:
+    """Every package waits for somebody who takes it; only the newest could be wanted with its captures."""
+    place = workplace(tmp_path)
+    first, second, third = run(place), run(place), run(place)
+    pipeline.collect(place, contoso(place), silent)  # which is the newest whole
+    assert later(place, third, timedelta(days=400)) == (first.run, second.run)
+    assert not are_removed(place.runs, third)
+    assert [place.runs.place(one) for one in (first, second, third)] == ["ready"] * 3
+
+
+def test_what_waits_to_be_sent_stays(tmp_path: Path) -> None:
+    """A newer package that strict keeps back does not take the captures of the one that goes out next."""
+    place = workplace(tmp_path)
+    next_out = run(place)
+    engine = RowsEngine(gaps=[Gap("warning", "a gap")])
+    held = [pipeline.run(workplace(tmp_path, engine), contoso(place), silent, strict=True) for _ in range(2)]
+    assert all(one.is_held for one in held)
+    pipeline.collect(place, contoso(place), silent)
+    assert later(place, held[1], timedelta(days=400)) == (held[0].run,)
+    assert not are_removed(place.runs, next_out)
+
+
+@pytest.mark.parametrize("is_sent", [True, False], ids=["delivered", "ready"])
+def test_a_package_taken_by_hand_is_no_longer_waited_for(tmp_path: Path, is_sent: bool) -> None:
+    """Somebody moved it out of ready or delivered: the run is done, it was not only collected."""
+    place = delivering(tmp_path) if is_sent else workplace(tmp_path)
+    first = run(place)
+    newest = run(place)
+    package = place.runs.package(first)
+    assert package
+    package.rename(tmp_path / package.name)
+    assert later(place, newest, timedelta(days=400)) == (first.run,)
+
+
+def test_a_run_that_fails_removes_what_is_old(tmp_path: Path) -> None:
+    """A connection may fail for months: what failed before goes, and its whole run stays."""
+    place = delivering(tmp_path)
+    whole = aged(place, run(place), 400)
+    old = aged(place, failing(tmp_path, ReaderError("no")), DAYS + 1)
+    half = place.runs.path(old.run) / "capture" / "002.xml.part"
+    half.write_bytes(b"x")
+    failing(tmp_path, ReaderError("no"))
+    assert list(half.parent.iterdir()) == []
+    assert not are_removed(place.runs, whole)
+
+
+class Gone(Runs):
+    """Runs whose folder went away."""
+
+    def all(self) -> tuple[Run, ...]:
+        """Fail, as a folder that went away does."""
+        raise PackageError("The state folder\nis gone.")
+
+
+def test_a_failure_is_not_hidden(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """What goes wrong while captures are removed is logged; the run tells its own failure, or its result."""
+    with pytest.raises(ReaderError, match="its own"), swept(Gone(tmp_path), "Contoso", (), DAYS):
+        raise ReaderError("its own")
+    with swept(Gone(tmp_path), "Contoso", (), DAYS):
+        pass
+    assert caplog.messages == ["captures are not removed: The state folder is gone."] * 2
+
+
+@pytest.mark.parametrize("name", ["Fabrikam", "CONTOSO"])
+def test_what_the_settings_no_longer_have_is_swept_too(tmp_path: Path, name: str) -> None:
+    """By the same rules: its newest whole run, and what was delivered last, keep theirs."""
+    place = delivering(tmp_path)
+    first, second = (pipeline.run(place, replace(contoso(place), name=name), silent) for _ in range(2))
+    for made in (first, second):
+        aged(place, made, DAYS + 1)
+    run(place)
+    assert [are_removed(place.runs, one) for one in (first, second)] == [True, False]
+
+
+def test_what_the_settings_have_is_its_own_runs_affair(tmp_path: Path) -> None:
+    """Nobody takes the lock of a connection that may be about to run, nor of one that is busy."""
+    place = delivering(tmp_path)
+    other = replace(contoso(place), name="Fabrikam")
+    first, _ = (pipeline.run(place, other, silent) for _ in range(2))
+    aged(place, first, DAYS + 1)
+    both = replace(place.settings, connections={"Contoso": contoso(place), "Fabrikam": other})
+    run(replace(place, settings=both))
+    assert not are_removed(place.runs, first)
+    with place.runs.lock("Fabrikam", "run"):
+        run(place)
+    assert not are_removed(place.runs, first)
+    run(place)
+    assert are_removed(place.runs, first)
 
 
 def test_other_connections_are_not_touched(tmp_path: Path) -> None:

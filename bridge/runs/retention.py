@@ -3,24 +3,54 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Container, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime, timedelta
 
+from bridge import system
+from bridge.errors import BridgeError, BusyError
 from bridge.model import Origin, State
 from bridge.runs.record import Run, last_delivered
-from bridge.runs.store import DELIVERED, READY, REFUSED, Runs
+from bridge.runs.store import Runs
 
 log = logging.getLogger(__name__)
 _FAILED = {State.FAILED, State.INTERRUPTED, State.ABANDONED}
+
+
+@contextmanager
+def swept(runs: Runs, connection: str, known: Container[str], days: int) -> Iterator[None]:
+    """Remove what is old when the block ends, well or not: of a connection, and of those nobody knows now.
+
+    What goes wrong meanwhile is logged, and hides nothing. The caller holds the connection's lock.
+    """
+    try:
+        yield
+    finally:
+        try:
+            _sweep(runs, connection, known, days)
+        except (BridgeError, OSError) as error:
+            log.warning("captures are not removed: %s", " ".join(str(error).split()))
+
+
+def _sweep(runs: Runs, connection: str, known: Container[str], days: int) -> None:
+    if not days:
+        return
+    now = system.now()
+    remove_captures(runs, connection, days, now)
+    for name in sorted({run.connection for run in runs.all()}):
+        if name == connection or name in known:
+            continue
+        is_held = name.casefold() == connection.casefold()  # one lock for both spellings
+        with suppress(BusyError), nullcontext() if is_held else runs.lock(name, "remove captures"):
+            remove_captures(runs, name, days, now)
 
 
 def remove_captures(runs: Runs, connection: str, days: int, now: datetime) -> tuple[str, ...]:
     """Remove the captures of a connection's runs that ended more than so many days ago; 0: none.
 
     Returns the runs' names. Packages, records and logs stay, and so do the captures of the newest whole run,
-    of the last delivered one, and of what still waits. A file that another program holds stays for next time.
-    The caller holds the connection's lock.
+    of the last delivered one, of the newest that waits, and of what was only collected. A file that another
+    program holds stays for next time. The caller holds the connection's lock.
     """
     if not days:
         return ()
@@ -32,12 +62,11 @@ def _unneeded(runs: Runs, connection: str) -> Iterator[Run]:
     """Yield the connection's runs whose captures nobody waits for."""
     made = [run for run in runs.all() if run.connection == connection]
     whole = [run for run in made if is_whole(run)]
-    delivered = last_delivered(made)
-    wanted = {run.run for run in (*whole[-1:], delivered) if run}
+    waiting = (*runs.waiting(connection)[-1:], runs.newest_waiting(connection))
+    wanted = {run.run for run in (*whole[-1:], last_delivered(made), *waiting) if run}
     for run in made:
-        place = runs.place(run)
-        is_done = place in {DELIVERED, REFUSED} or (place != READY and run.state in _FAILED)
-        if is_done and run.state is not State.RUNNING and run.run not in wanted:
+        is_only_collected = run.package is None and run.state not in _FAILED
+        if not is_only_collected and run.state is not State.RUNNING and run.run not in wanted:
             yield run
 
 
