@@ -19,6 +19,7 @@ from bridge.difference.rows import row_cells, row_text
 from bridge.errors import PackageError, ReaderOutputError, SettingsError
 from bridge.model import Check, EngineFacts, Gap, Origin, State
 from bridge.runs.record import Run
+from bridge.runs.store import Runs
 from bridge.workplace import Workplace
 from tests.engines import RowsEngine, contoso, silent, workplace
 from tests.folders import make_reader_folder, readers_xml, source_step
@@ -522,6 +523,34 @@ def test_captures_that_are_removed(place: Workplace) -> None:
     with (
         pytest.raises(PackageError, match=f"captures of {runs[0].run} are removed"),
         compared(place.runs, *runs),
+    ):
+        pass
+
+
+class Swept(Runs):
+    """Runs that lose every capture when their state is asked for: after the captures were looked at."""
+
+    _state: Path
+
+    @property
+    def state(self) -> Path:
+        """Remove every capture and return the state folder."""
+        for file in self._state.glob("runs/*/capture/*"):
+            file.unlink()
+        return self._state
+
+    @state.setter
+    def state(self, value: Path) -> None:
+        self._state = value
+
+
+def test_captures_that_are_removed_meanwhile(place: Workplace) -> None:
+    """No lock is held while rows are compared: what another process removed is said to be removed."""
+    runs = collected(place, world(SMALL)), collected(place, world(SMALL))
+    state = place.runs.state
+    with (
+        pytest.raises(PackageError, match=f"captures of {runs[0].run} are removed"),
+        compared(Swept(state), *runs),
     ):
         pass
 

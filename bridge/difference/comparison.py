@@ -15,7 +15,7 @@ from bridge.difference.rows import Side, StepRows
 from bridge.difference.skus import Move, Skus
 from bridge.errors import PackageError, SettingsError
 from bridge.model import Origin
-from bridge.runs.captures import refuse_removed, untouched
+from bridge.runs.captures import refuse_removed, still_there, untouched
 from bridge.runs.record import Run, StepLine
 from bridge.runs.store import Runs
 from bridge.tables import Cells, Tables
@@ -73,7 +73,7 @@ def compared(runs: Runs, before: Run, after: Run) -> Iterator[Difference]:
     """
     refuse_others(before, after)
     sides = tuple(_sides(runs, run) for run in (before, after))
-    with Tables(runs.state) as base:
+    with still_there(runs, before, after), Tables(runs.state) as base:
         found = {
             line.step.id: _step(base, line, after, sides[0][line.step.id], sides[1][line.step.id])
             for line in after.steps

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from bridge.deliver import sha256_of
@@ -25,6 +27,17 @@ def refuse_removed(runs: Runs, run: Run) -> None:
         )
 
 
+@contextmanager
+def still_there(runs: Runs, *made: Run) -> Iterator[None]:
+    """Let what cannot be read while the block runs be told as removed, where it is."""
+    try:
+        yield
+    except (PackageError, ReaderOutputError):
+        for run in made:
+            refuse_removed(runs, run)
+        raise
+
+
 def untouched(runs: Runs, run: Run, line: StepLine) -> Path | None:
     """Return where a step's capture lies, None where the step did not apply.
 
@@ -34,7 +47,7 @@ def untouched(runs: Runs, run: Run, line: StepLine) -> Path | None:
         return None
     refuse_removed(runs, run)
     path = runs.path(run.run) / line.capture
-    with kept():
+    with still_there(runs, run), kept():
         found = sha256_of(path)
     if found != line.capture_sha256:
         raise ReaderOutputError(
