@@ -15,6 +15,7 @@ from hypothesis import strategies as some
 
 from bridge import beacon, pipeline
 from bridge.complete.checks import ORDER
+from bridge.complete.drop import SIGN_IN
 from bridge.complete.facts import (
     ASSIGNMENT,
     CLOSING,
@@ -39,7 +40,7 @@ from bridge.runs.store import DELIVERED, READY
 from bridge.show import report
 from bridge.show.story import next_command, tell
 from bridge.workplace import Workplace
-from tests.engines import RowsEngine, contoso, silent, workplace
+from tests.engines import PARAMETERS, RowsEngine, contoso, silent, workplace
 
 READER = folder.load(beacon.shipped() / "Inventory" / "Reader" / "Microsoft 365", Owner.BRIDGE)
 STEPS = {step.id: step for step in READER.to_collect}
@@ -82,6 +83,7 @@ class Tenant:
         default_factory=lambda: (row(COMMERCE, SubscriptionId="SUB-1", SkuId=E5, SkuPartNumber="E5 & more"),)
     )
     report: Sequence[str] = ("user0@contoso.example", "user1@contoso.example")
+    signed_in: Sequence[str] = tuple(map(user, range(30)))
 
     @property
     def by_step(self) -> dict[str, Sequence[Cells]]:
@@ -105,6 +107,7 @@ class Tenant:
             ASSIGNMENT: [
                 row(ASSIGNMENT, UserId=one, SkuId=sku, State=state) for one, sku, state in self.assignments
             ],
+            SIGN_IN: [row(SIGN_IN, UserId=one) for one in self.signed_in],
         }
 
 
@@ -641,6 +644,87 @@ def test_a_gap_that_tells_why_is_warned_of(tmp_path: Path) -> None:
     other = at_work(tmp_path, lost, {USAGE: "usage"}, deliver_to=outbox)
     with pytest.raises(ReaderOutputError, match=r"drop: Assignment\.xml/Assignment: 0 rows, 2 in"):
         pipeline.run(other, contoso(other), silent)
+
+
+def after_delivery(home: Path, **parameters: str) -> Callable[..., dict[str, Check]]:
+    """Deliver a run with these parameters; return what reads a tenant with others and tells its checks."""
+    outbox = home / "Outbox"
+    outbox.mkdir()
+    first = at_work(home, TRUE, deliver_to=outbox, parameters={**ROOT, **parameters})
+    pipeline.run(first, contoso(first), silent)
+
+    def again(tenant: Tenant, **parameters: str) -> dict[str, Check]:
+        return checks(home, tenant, deliver_to=outbox, parameters={**ROOT, **parameters})
+
+    return again
+
+
+def test_graphs_counts_take_no_part_in_drops(tmp_path: Path) -> None:
+    """One that a cloud does not answer is no loss of rows."""
+    again = after_delivery(tmp_path)
+    assert again(replace(TRUE, counts=(), licensed=()))["drop"].level == "ok"
+
+
+FEWER = {USAGE: replace(TRUE, report=()), SIGN_IN: replace(TRUE, signed_in=())}
+
+
+@pytest.mark.parametrize(
+    ("step", "before", "now", "changed"),
+    [
+        (USAGE, {"Reports": f"getTeamsUserActivityUserDetail,{REPORT}"}, {"Reports": REPORT}, "Reports"),
+        (USAGE, {}, {"Period": "D7", "Reports": REPORT}, "Reports, Period"),
+        (USAGE, {"ReportHosts": "a.example"}, {"SignIns": "no"}, "ReportHosts"),
+        (SIGN_IN, {}, {"SignIns": "no", "Period": "D7"}, "SignIns"),
+        (USAGE, {"Reports": f"getX,{REPORT}"}, {"Reports": f" {REPORT.lower()}, GETX"}, ""),
+        (USAGE, {"Period": "D30"}, {"SignIns": "no"}, ""),
+        (SIGN_IN, {"SignIns": "YES"}, {"Reports": REPORT}, ""),
+    ],
+)
+def test_who_asks_for_less_gets_less(
+    tmp_path: Path, step: str, before: Mapping[str, str], now: Mapping[str, str], changed: str
+) -> None:
+    """Fewer rows of Usage and SignIn are warned of if what says how much they read has changed, and named."""
+    check = after_delivery(tmp_path, **before)(FEWER[step], **now)["drop"]
+    assert check.level == ("warned" if changed else "refused")
+    assert check.text.startswith(f"{step}: 0 rows")
+    assert check.text.endswith(f"max_drop is 50 %; changed since then: {changed}" if changed else "50 %")
+
+
+def test_a_refusal_names_what_was_changed(tmp_path: Path) -> None:
+    """Other steps, and other folders, are refused all the same."""
+    again = after_delivery(tmp_path)
+    check = again(replace(TRUE, assignments=(), licensed=()), Period="D7", SignIns="no")["drop"]
+    assert check.level == "refused"
+    assert check.text.endswith("; changed since then: Period, SignIns")
+    (tmp_path / "other").mkdir()
+    badges = Badges(tmp_path / "other")
+    badges.run(100)
+    with pytest.raises(ReaderOutputError, match="max_drop is 50 %; changed since then: ServiceUrl"):
+        badges.run(40, parameters={**PARAMETERS, "ServiceUrl": "https://another.example"})
+
+
+@pytest.mark.parametrize(("applies", "why"), [(True, "is not there"), (False, "does not apply")])
+def test_a_step_that_is_gone_is_warned_of(tmp_path: Path, applies: bool, why: str) -> None:
+    """It was in the last delivered run, whatever its rows were."""
+    outbox = tmp_path / "Outbox"
+    outbox.mkdir()
+    place = at_work(tmp_path, TRUE, deliver_to=outbox)
+    first = pipeline.run(place, contoso(place), silent)
+    run = pipeline.collect(place, contoso(place), silent)
+    steps = tuple(
+        replace(line, capture=None, capture_sha256=None, rows=None) if line.step.id == SIGN_IN else line
+        for line in run.steps
+    )
+    if applies:
+        run = replace(run, steps=tuple(line for line in steps if line.capture))
+    else:
+        run = replace(run, steps=steps, not_applicable=(SIGN_IN,))
+    place.runs.save(run)
+    done = pipeline.convert(place, run, silent)
+    text = f"{SIGN_IN}: it {why} any more; 30 rows in {first.run}"
+    assert done.checks[-1] == Check("drop", "warned", text)
+    pipeline.deliver_run(place, done, silent)
+    assert pipeline.run(place, contoso(place), silent).checks[-1].level == "ok"
 
 
 def test_a_drop_is_accepted_with_a_reason(tmp_path: Path) -> None:

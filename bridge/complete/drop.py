@@ -5,17 +5,26 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from fractions import Fraction
 
-from bridge.complete.facts import COMMERCE, USAGE
+from bridge.complete.facts import CLOSING, COMMERCE, OPENING, USAGE
+from bridge.complete.usage import parameters
 from bridge.model import Check, Owner
-from bridge.runs.record import Run
+from bridge.runs.record import Run, StepLine
 
 WARNED = Fraction(1, 5)
-# Of our own folder: the gap that tells why a step has no rows.
+SIGN_IN = "SignIn.xml/SignIn"
+# Of our own folder: the steps that count what others read,
+COUNTS = {OPENING, CLOSING}
+# the gap that tells why a step has no rows,
 GAP_OF = {
     "Organization.xml/Organization": "organization",
     COMMERCE: "commerce-subscriptions",
     USAGE: "usage",
-    "SignIn.xml/SignIn": "sign-ins",
+    SIGN_IN: "sign-ins",
+}
+# and what says how much a step reads: parameters, with what an empty one means.
+CHOICES: Mapping[str, Mapping[str, str]] = {
+    USAGE: {"Reports": "", "Period": "D30", "ReportHosts": ""},
+    SIGN_IN: {"SignIns": "yes"},
 }
 
 
@@ -24,31 +33,57 @@ def drops(run: Run, rows: Mapping[str, int], gaps: Collection[str], before: Run 
     if before is None:
         yield Check("drop", "ok", "no earlier package was delivered: there is nothing to compare with")
         return
-    found = [check for line in before.steps if (check := _step(run, rows, gaps, before, line.step.id))]
+    found = [check for line in before.steps if (check := _step(run, rows, gaps, before, line))]
     yield from found or [
         Check("drop", "ok", f"no step lost more than {_percent(WARNED)} of its rows since {before.run}")
     ]
 
 
-def _step(run: Run, rows: Mapping[str, int], gaps: Collection[str], before: Run, step: str) -> Check | None:
-    had = next(line.rows for line in before.steps if line.step.id == step) or 0
-    if not had or step not in rows or step in before.not_applicable:
+def _step(
+    run: Run, rows: Mapping[str, int], gaps: Collection[str], before: Run, line: StepLine
+) -> Check | None:
+    step, had, is_ours = line.step.id, line.rows or 0, run.reader.owner is Owner.BRIDGE
+    if step in before.not_applicable or (is_ours and step in COUNTS):
         return None
-    most, lost = max_drop(run), Fraction(had - rows[step], had)
-    if lost <= min(WARNED, most):
+    if step not in rows:
+        why = "does not apply" if step in run.not_applicable else "is not there"
+        return Check("drop", "warned", f"{step}: it {why} any more; {had:,} rows in {before.run}")
+    lost = Fraction(had - rows[step], had or 1)
+    if lost <= min(WARNED, max_drop(run)):
         return None
     text = (
         f"{step}: {rows[step]:,} rows, {had:,} in {before.run}: {_percent(lost)} fewer, "
-        f"max_drop is {_percent(most)}"
+        f"max_drop is {_percent(max_drop(run))}"
     )
-    gap = GAP_OF.get(step) if run.reader.owner is Owner.BRIDGE else None
+    choices = CHOICES.get(step, {}) if is_ours else {}
+    if changed := _changed(run, before, choices):
+        text += f"; changed since then: {', '.join(changed)}"
+    gap = GAP_OF.get(step) if is_ours else None
     if gap in gaps:
         return Check("drop", "warned", f"{text}; the gap {gap} tells why")
-    if lost <= most:
-        return Check("drop", "warned", text)
-    if run.accepted_drop:
+    return _judged(run, text, is_much=lost > max_drop(run) and not (choices and changed))
+
+
+def _judged(run: Run, text: str, *, is_much: bool) -> Check:
+    if is_much and run.accepted_drop:
         return Check("drop", "warned", f"{text}; accepted, because: {run.accepted_drop}")
-    return Check("drop", "refused", text)
+    return Check("drop", "refused" if is_much else "warned", text)
+
+
+def _changed(run: Run, before: Run, choices: Mapping[str, str]) -> list[str]:
+    """Return which of a step's choices differ between the runs; of all parameters where it has none."""
+    now, then = parameters(run), parameters(before)
+    if not choices:
+        return [name for name in sorted({*now, *then}) if now.get(name) != then.get(name)]
+    return [
+        name for name, usual in choices.items() if _chosen(now, name, usual) != _chosen(then, name, usual)
+    ]
+
+
+def _chosen(given: Mapping[str, object], name: str, usual: str) -> set[str]:
+    """Return what a list names, in whatever order and case."""
+    text = str(given.get(name) or usual)
+    return {part.strip().casefold() for part in text.split(",")}
 
 
 def max_drop(run: Run) -> Fraction:

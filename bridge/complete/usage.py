@@ -56,17 +56,18 @@ def was_read(run: Run, gaps: Collection[str], rows: int) -> bool:
     """Return whether the report was read: asked for and not refused or, by hand, whether any row is there."""
     if run.origin is Origin.BY_HAND:
         return rows > 0
-    asked = str(_parameters(run).get("Reports") or REPORT)
+    asked = str(parameters(run).get("Reports") or REPORT)
     return "usage" not in gaps and REPORT.casefold() in (one.strip().casefold() for one in asked.split(","))
 
 
 def is_offered(run: Run) -> bool:
     """Return whether the cloud of GraphRoot or, where none is given, the connection's has usage reports."""
     cloud = run.settings.get("cloud")
-    root = _parameters(run).get("GraphRoot") or (cloud.get("graph") if isinstance(cloud, Mapping) else None)
+    root = parameters(run).get("GraphRoot") or (cloud.get("graph") if isinstance(cloud, Mapping) else None)
     return str(root).strip().rstrip("/").removesuffix("/v1.0").lower() not in WITHOUT_REPORTS
 
 
-def _parameters(run: Run) -> Mapping[str, object]:
+def parameters(run: Run) -> Mapping[str, object]:
+    """Return the parameters that were given to the run."""
     found = run.settings.get("parameters")
     return found if isinstance(found, Mapping) else {}
