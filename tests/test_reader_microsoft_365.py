@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import re
 import socket
 import subprocess
 import threading
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -235,6 +238,10 @@ def test_a_token_is_asked_for_while_pages_come(powershell: str, seconds: str, ti
 
 
 _PROXY = """
+foreach ($bare in 'proxy:8080', '10.0.0.1:8080') {
+    $through = (Get-Microsoft365Proxy $bare '').GetProxy([Uri]'https://graph.microsoft.com')
+    if ($through.AbsoluteUri -ne "http://$bare/") { throw "$bare became $through" }
+}
 $proxy = Get-Microsoft365Proxy $env:ADDRESS $env:BYPASS
 $through = foreach ($one in ConvertFrom-Json $env:ADDRESSES) {
     if ($proxy.IsBypassed([Uri]$one)) { 'past' } else { $proxy.GetProxy([Uri]$one).AbsoluteUri }
@@ -285,6 +292,11 @@ CASES: dict[str, tuple[str, Faults, str]] = {
         "^User.Read.All is missing: .* HTTP 403: Denied: no right$",
     ),
     "403 with a gap": ("Organization", _answer(403, "no"), "^no error$"),
+    "no id": (
+        "User",
+        _answer(200, '{"value": [{"id": null}]}'),
+        "^Microsoft Graph answered with one of the users whose id is no text$",
+    ),
     "501": ("User", _answer(501, "no such thing"), "HTTP 501: no Graph error: no such thing$"),
     "302": ("User", _answer(302, "", Location="http://127.0.0.1:1/"), "HTTP 302$"),
     "no count": ("Control", _answer(200, "many"), "without a number for User$"),
@@ -298,6 +310,11 @@ CASES: dict[str, tuple[str, Faults, str]] = {
         "SignIn",
         _answer(400, '{"error": {"code": "Directory_ExpiredPageToken", "message": "gone"}}'),
         "^restart: .* gone$",
+    ),
+    "forgotten, 410": (
+        "CommerceSubscription",
+        _answer(410, '{"error": {"code": "DirectoryPageTokenNotFoundException", "message": null}}'),
+        "^restart: .* HTTP 410: DirectoryPageTokenNotFoundException: $",
     ),
     "no list": ("User", _answer(200, '{"value": {}}'), "without a list of values"),
     "no value": ("User", _answer(200, '{"@odata.context": "x"}'), "without a list of values"),
@@ -441,6 +458,14 @@ HEAD = "Report Refresh Date,User Principal Name,Last Activity Date,Report Period
 ROW = "2026-11-24,a@contoso.example,2026-11-20,30"
 UNKNOWN = '{"error": {"code": "UnknownError", "message": ""}}'
 
+_PLAIN = f"{HEAD}\n{ROW}\n".encode()
+
+
+def _packed(content: bytes, packing: str, missing: int = 0) -> Answer:
+    headers = {"Content-Encoding": packing, "Content-Length": str(len(content))}
+    return Answer(200, "", headers, [content[: len(content) - missing]])
+
+
 # By name: what the report's call is answered with, and the error or, of a good one, what comes of it.
 FILES: dict[str, tuple[Answer, str | list[list[str | None]]]] = {
     "a mark": (Answer(200, f"\ufeff{HEAD}\r\n{ROW}\r\n"), [["a@contoso.example", None]]),
@@ -478,8 +503,28 @@ FILES: dict[str, tuple[Answer, str | list[list[str | None]]]] = {
         "by evil-office.com",
     ),
     "a user": (
-        Answer(302, "", {"Location": "https://office.com@evil.example/secret"}),
-        "by evil.example",
+        Answer(302, "", {"Location": "https://somebody@office.com/secret"}),
+        "can be read in two ways",
+    ),
+    "a backslash": (
+        Answer(302, "", {"Location": "https://evil.example\\.office.com/secret"}),
+        "two ways|has no address",
+    ),
+    "a soft hyphen": (
+        Answer(302, "", {"Location": "https://off\u00adice.com/secret"}),
+        "can be read in two ways",
+    ),
+    "a packed hyphen": (
+        Answer(302, "", {"Location": "https://off%C2%ADice.com/secret"}),
+        "so it was not fetched|has no address$",
+    ),
+    "gzip": (_packed(gzip.compress(_PLAIN), "gzip"), [["a@contoso.example", None]]),
+    "deflate": (_packed(zlib.compress(_PLAIN), "deflate"), [["a@contoso.example", None]]),
+    "bare deflate": (_packed(zlib.compress(_PLAIN)[2:-4], "deflate"), [["a@contoso.example", None]]),
+    "cut gzip": (_packed(gzip.compress(_PLAIN), "gzip", missing=30), "the answer ended too early|ended"),
+    "no length": (
+        Answer(200, "", {"Connection": "close"}, [_PLAIN]),
+        "^gave up after 1 attempts: Microsoft Graph gave no answer: the answer ended too early$",
     ),
 }
 
@@ -561,9 +606,14 @@ def test_downloads(powershell: str) -> None:
     assert "is offered by 127.0.0.1, so it was not fetched" in forbidden["error"]
     assert len(once_more["rows"]) == len(expected(Tenant(30), reports=REPORT)["Usage.xml/Usage"])
     assert "failed with HTTP 403; asking for it again" in once_more["said"]
-    assert never["error"].endswith("the storage of the reports answered with HTTP 403")
+    assert never["error"] == (
+        f"gave up after 2 attempts: the download of {REPORT} was refused: "
+        "the storage of the reports answered with HTTP 403"
+    )
     assert "gave up after 1 attempts: the storage of the reports gave no answer" in length["error"]
-    assert re.search("row [0-9]+ has|ends in the middle", row["error"])
+    assert row["error"] == (
+        "gave up after 1 attempts: the storage of the reports gave no answer: IOException"
+    )
     assert "gave no answer: " in asked["error"]
     assert "a-secret" not in json.dumps([forbidden, once_more, never, length, row, asked])
 
@@ -572,7 +622,6 @@ def test_downloads(powershell: str) -> None:
 def test_what_is_asked_for_is_looked_at_first(powershell: str) -> None:
     """A wrong report, period or word is an error before any request; a report that is gone is a fact."""
     gone = scenario("retired-report", 12)
-    skype = "getSkypeForBusinessActivityUserDetail"
     with serve(Tenant(3)) as service, serve(*gone) as retired:
         cases = {
             "report": ("Usage", call(service, Reports="getEmailActivity")),
@@ -580,7 +629,7 @@ def test_what_is_asked_for_is_looked_at_first(powershell: str) -> None:
             "words": ("SignIn", call(service, SignIns="perhaps")),
             "none": ("Usage", call(service, Reports="None", Period="")),
             "no": ("SignIn", call(service, SignIns="No")),
-            "gone": ("Usage", call(retired, Reports=f"getM365AppUserDetail,{skype}")),
+            "gone": ("Usage", call(retired, Reports=f"getM365AppUserDetail,{SKYPE}")),
         }
         found = dict(zip(cases, each(powershell, list(cases.values())), strict=True))
         assert not service.requests.paths
@@ -590,15 +639,164 @@ def test_what_is_asked_for_is_looked_at_first(powershell: str) -> None:
     assert [(one["error"], one["rows"]) for one in (found["none"], found["no"], found["gone"])] == [
         ("no error", [])
     ] * 3
-    for name in ("getM365AppUserDetail", skype):
+    for name in ("getM365AppUserDetail", SKYPE):
         assert f"fact: {name} is not offered by this cloud, or retired" in found["gone"]["said"]
+
+
+# --- what Graph may say, and seldom does ---
+
+SKYPE = "getSkypeForBusinessActivityUserDetail"
+_ORGANIZATION = {"id": "o", "displayName": "Contoso", "verifiedDomains": None}
+_BOUGHT = dict.fromkeys(
+    (
+        "commerceSubscriptionId",
+        "skuId",
+        "skuPartNumber",
+        "status",
+        "isTrial",
+        "totalLicenses",
+        "createdDateTime",
+        "nextLifecycleDateTime",
+        "ownerType",
+        "ownerTenantId",
+    ),
+) | {"id": "b"}
+_SKU = dict.fromkeys(
+    ("skuPartNumber", "accountId", "accountName", "appliesTo", "capabilityStatus", "consumedUnits")
+) | {
+    "skuId": "s",
+    "prepaidUnits": {"enabled": 1, "warning": 0, "suspended": 0, "lockedOut": 0},
+    "subscriptionIds": None,
+}
+_REFUSED = "gap organization: Organization.Read.All is missing: Microsoft Graph answered with HTTP 403: "
+
+
+def _values(*items: object, **more: object) -> Answer:
+    return Answer(200, json.dumps({"value": items, **more}))
+
+
+# By name: the step, what its requests are answered with, the error, what it told, and some cells of its rows.
+# ROOT is the address of Graph.
+SELDOM: dict[str, tuple[str, Mapping[int, Answer], str, str, list[dict[str, Any]]]] = {
+    "not counted": (
+        "Control",
+        {2: Answer(404, '{"error": {"code": "x", "message": "not found"}}')},
+        "no error",
+        "fact: LicensedUser is not counted by this cloud",
+        [{"Entity": "User", "Count": 3}],
+    ),
+    "bought twice": (
+        "CommerceSubscription",
+        {1: _values(_BOUGHT, _BOUGHT)},
+        "no error",
+        "1 subscriptions came twice and are written once",
+        [{"SubscriptionId": "b"}],
+    ),
+    "itself twice": (
+        "Organization",
+        {1: _values(_ORGANIZATION, _ORGANIZATION, **{"@odata.nextLink": None})},
+        "no error",
+        "1 organizations came twice and are written once",
+        [{"TenantId": "o", "DefaultDomain": None, "InitialDomain": None}],
+    ),
+    "no list of subscriptions": (
+        "Subscription",
+        {1: _values(_SKU)},
+        "no error",
+        "",
+        [{"SkuId": "s", "SubscriptionIds": None}],
+    ),
+    "no message": (
+        "Organization",
+        {1: Answer(403, '{"error": {"code": "Forbidden", "message": null}}')},
+        "no error",
+        _REFUSED + "Forbidden: ",
+        [],
+    ),
+    "a page": (
+        "Organization",
+        {1: Answer(403, "<html>" + "\u00fc" * 193 + "\U0001f600")},
+        "no error",
+        _REFUSED + "no Graph error: <html>" + "\u00fc" * 193 + "\ufffd",
+        [],
+    ),
+    "a later page": (
+        "Organization",
+        {
+            1: _values(**{"@odata.nextLink": "ROOT/v1.0/organization?page=2"}),
+            2: Answer(403, '{"error": {"code": null}}'),
+        },
+        "Organization.Read.All is missing: Microsoft Graph answered with HTTP 403: : ",
+        "",
+        [],
+    ),
+    "retired": (
+        "Usage",
+        {2: Answer(200, "")},
+        "no error",
+        f"fact: {SKYPE} is not offered by this cloud, or retired",
+        [],
+    ),
+}
+
+
+@pytest.mark.powershell
+def test_what_graph_says_seldom_is_read(powershell: str) -> None:
+    """Nulls stay nulls, nothing is written twice, and Graph's own words are told in gaps and errors only."""
+    cases = []
+    with ExitStack() as stack:
+        for step, answers, *_ in SELDOM.values():
+            given: dict[int, Answer] = {}
+            service = stack.enter_context(serve(Tenant(3), Faults(answers=given)))
+            for number, one in answers.items():
+                given[number] = replace(one, body=one.body.replace("ROOT", service.root))
+            cases.append((step, call(service, Reports=SKYPE) if step == "Usage" else call(service)))
+        found = dict(zip(SELDOM, each(powershell, cases), strict=True))
+    for name, (_, _, error, said, rows) in SELDOM.items():
+        assert (found[name]["error"], found[name]["said"]) == (error, said), name
+        cells = [
+            {key: row[key] for key in wanted} for row, wanted in zip(found[name]["rows"], rows, strict=True)
+        ]
+        assert cells == rows, name
+
+
+_LONG = """
+$Microsoft365Limits['Characters'] = [int]$env:CHARACTERS
+$call = @{ GraphRoot = $env:ROOT; AccessToken = $env:TOKEN }
+$errors = @()
+while ($errors.Count -lt 9) {
+    try { $rows = @(Get-Microsoft365User @call); break } catch { $errors += "$_" }
+}
+$Microsoft365Limits['Characters'] = 9
+try { [void](Get-Microsoft365Subscription @call); $errors += 'no error' } catch { $errors += "$_" }
+ConvertTo-Json @{ errors = $errors; rows = @($rows | ForEach-Object { $_.UserId }) }
+"""
+
+
+@pytest.mark.powershell
+def test_a_page_that_is_too_long_is_asked_for_in_halves(powershell: str) -> None:
+    """A step begins again with half as many users a page, until one fits; products come as they are."""
+    with serve(Tenant(300)) as service:
+        token = service.token
+        said = json.loads(_run(powershell, _LONG, CHARACTERS="90000", ROOT=service.root, TOKEN=token))
+    *restarts, subscriptions = said["errors"]
+    found = [
+        re.match("restart: .* a page of ([0-9]+) characters; .* reads 90000 at most", one) for one in restarts
+    ]
+    lengths = [int(one[1]) for one in found if one]
+    assert len(lengths) == len(restarts) > 1
+    assert lengths == sorted(set(lengths), reverse=True)
+    assert len(said["rows"]) == len(set(said["rows"])) == 300
+    assert re.match(
+        "Microsoft Graph sent a page of [0-9]+ characters; Windows PowerShell reads 9", subscriptions
+    )
 
 
 # --- names for people ---
 
 NAMES = """Product_Display_Name,String_Id,GUID,Service_Plan_Name,Service_Plan_Id,\
 Service_Plans_Included_Friendly_Names
-\u00a0Office 365 E3 ,ENTERPRISEPACK,{sku} ,X,{plan}\u00a0,"Plan, the \u00e9rst"
+\u00a0Office 365 E3 ,ENTERPRISEPACK,{sku} ,X,{plan}\u00a0,"Plan, the \u00e9rst" \u00a0
 Another name,ENTERPRISEPACK,{sku},X,{plan},Another plan
 ,SPE_E5,{other},X
 """
@@ -625,6 +823,7 @@ def test_names_for_people(powershell: str, tmp_path: Path) -> None:
         for name, content in contents.items():
             (tmp_path / name).write_bytes(content)
         paths = [str(tmp_path / name) for name in (*contents, "wrong", "missing")]
+        paths.append(" ")
         steps = [(step, path) for path in paths for step in ("Subscription", "ServicePlan")]
         found = each(powershell, [(step, call(service, ProductNames=path)) for step, path in steps])
     for skus, plans in zip(found[:8:2], found[1:8:2], strict=True):
@@ -633,4 +832,5 @@ def test_names_for_people(powershell: str, tmp_path: Path) -> None:
         assert named[plan["servicePlanId"]] == "Plan, the \u00e9rst"
         assert named[sku["servicePlans"][1]["servicePlanId"]] == sku["servicePlans"][1]["servicePlanName"]
     assert all("ProductNames: " in one["error"] and "no column" in one["error"] for one in found[8:10])
-    assert all("ProductNames: " in one["error"] and "cannot be read" in one["error"] for one in found[10:])
+    assert all("ProductNames: " in one["error"] and "cannot be read" in one["error"] for one in found[10:12])
+    assert [one["error"] for one in found[12:]] == ["no error"] * 2

@@ -21,14 +21,17 @@ $Microsoft365Odd = [char[]]'\;'    # what Details escape, besides line breaks
 $Microsoft365Quotes = [char[]]"`"`r"    # what makes a row more than texts between separators
 
 function Open-Microsoft365Csv([string]$Name, [System.IO.TextReader]$Reader, [char]$Separator = ',', [switch]$Loose) {
-    # A file whose rows can be read; its header is read. In a loose one rows may be shorter or longer than that.
+    # A file whose rows can be read; its header is read. In a loose one rows may be shorter or
+    # longer than that, and blanks may follow quotes.
     $bare = '[^"\r\n{0}][^\r\n{0}]*|' -f $Separator
     $quoted = '"(?:[^"]|"")*'
+    $blanks = ''
+    if ($Loose) { $blanks = '[ \t\u00a0]*' }
     $csv = @{ Name = $Name; Reader = $Reader; Separator = $Separator; Loose = $Loose; Ended = $false; Rest = ''
         Open = New-Object -TypeName System.Text.StringBuilder    # the beginning of a row that goes on in the next line
         Block = New-Object -TypeName 'char[]' -ArgumentList 65536
-        Cell = [regex]('\G(?:({0}")|({1}))({2}|\z)' -f $quoted, $bare, $Separator)
-        IsOpen = [regex]('\A(?:(?:{0}"|{1}){2})*{0}\z' -f $quoted, $bare, $Separator)
+        Cell = [regex]('\G(?:({0}"){3}|({1}))({2}|\z)' -f $quoted, $bare, $Separator, $blanks)
+        IsOpen = [regex]('\A(?:(?:{0}"{3}|{1}){2})*{0}\z' -f $quoted, $bare, $Separator, $blanks)
         Header = $null; Row = 0; Ready = $null
         IsOdd = $false    # whether the last list holds anything to escape
     }

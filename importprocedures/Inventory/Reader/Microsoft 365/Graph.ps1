@@ -29,13 +29,18 @@ $Microsoft365Limits = @{
     LongestWait = 60      # where Graph does not say how long
     AskSeconds  = 60      # between two questions for a token that is still good
     Window      = 5000    # items among which one that comes again is noticed
+    Characters  = 2097152 # of a page, the most that ConvertFrom-Json takes in Windows PowerShell
 }
+if ($PSVersionTable.PSVersion.Major -ge 6) { $Microsoft365Limits['Characters'] = [int]::MaxValue }
 
 # What Graph says when it has forgotten where in a list we were.
 $Microsoft365Forgotten = 'Directory_ExpiredPageToken', 'DirectoryPageTokenNotFoundException'
 
-# What items are called whose key this is.
-$Microsoft365Nouns = @{ id = 'users'; skuId = 'products' }
+# The property by which an item that comes again is known, by what such items are called.
+$Microsoft365Keys = @{ users = 'id'; organizations = 'id'; subscriptions = 'id'; products = 'skuId' }
+
+# How often the pages of a call were halved because one was too long, by the call.
+$Microsoft365Halves = @{}
 
 # --- a session ---
 
@@ -78,13 +83,13 @@ function Update-Microsoft365Token($Graph) {
 
 # --- the pages of a call ---
 
-function Get-Microsoft365Page($Graph, [string]$Call, [string]$Permission, [string]$Gap = '', [string]$Key = '') {
+function Get-Microsoft365Page($Graph, [string]$Call, [string]$Permission, [string]$Gap = '', [string]$Of = '') {
     # Emits the items of each page of a call as one list. A page may be empty and still have a next link. Without
-    # the permission there is an error, or the gap. An item whose key came shortly before is left out: a list
-    # shifts while it is read.
+    # the permission there is an error or, on the first page, the gap. Of the things that Of names, one that came
+    # shortly before is left out: a list shifts while it is read.
     $seen = New-Object -TypeName 'System.Collections.Generic.HashSet[string]'
     $window = New-Microsoft365Window
-    $link = $Graph['Base'] + $Call
+    $link = $Graph['Base'] + (Resize-Microsoft365Call $Call)
     while ($link) {
         if (-not $seen.Add($link)) { throw 'Microsoft Graph named the same next page twice, so its list has no end' }
         $answer = Invoke-Microsoft365Request $Graph $link
@@ -93,16 +98,18 @@ function Get-Microsoft365Page($Graph, [string]$Call, [string]$Permission, [strin
             return
         }
         Confirm-Microsoft365Answer $answer $Permission
-        $page = ConvertTo-Microsoft365Page $answer['Text']
+        $page = ConvertTo-Microsoft365Page $answer['Text'] $Call
         $items = $page.value
-        if ($Key) { $items = Select-Microsoft365New $window $items $Key }
+        if ($Of) { $items = Select-Microsoft365New $window $items $Of }
         , $items
         $next = $page.psobject.Properties['@odata.nextLink']
         $link = $null
-        if ($null -ne $next) { $link = Confirm-Microsoft365Link $Graph (ConvertFrom-Microsoft365Text $next.Value) }
+        if ($null -ne $next -and $null -ne $next.Value) {
+            $link = Confirm-Microsoft365Link $Graph (ConvertFrom-Microsoft365Text $next.Value)
+        }
     }
     if ($window['Again']) {
-        Write-Verbose "$($window['Again']) $($Microsoft365Nouns[$Key]) came twice and are written once"
+        Write-Verbose "$($window['Again']) $Of came twice and are written once"
     }
 }
 
@@ -110,9 +117,9 @@ function Confirm-Microsoft365Answer($Answer, [string]$Permission) {
     # Throws what an answer without a page means.
     $said = $Answer['Said']
     if ($Answer['Status'] -eq 200) { return }
+    if ($Microsoft365Forgotten -ccontains $Answer['Code']) { throw "restart: $said" }
     if ($Answer['Status'] -eq 401) { throw "sign-in: the access token was refused: $said" }
     if ($Answer['Status'] -eq 403) { throw "$Permission is missing: $said" }
-    if ($Answer['Status'] -eq 400 -and $Answer['Code'] -in $Microsoft365Forgotten) { throw "restart: $said" }
     throw $said
 }
 
@@ -127,9 +134,31 @@ function Confirm-Microsoft365Link($Graph, [string]$Link) {
     $Link
 }
 
-function ConvertTo-Microsoft365Page([string]$Text) {
+function Resize-Microsoft365Call([string]$Call) {
+    # The call for as many items a page as fit into one.
+    if ($Call -notmatch '\$top=([0-9]+)' -or -not $Microsoft365Halves.ContainsKey($Call)) { return $Call }
+    $top = [Math]::Max(1, [int][Math]::Floor($Matches[1] / [Math]::Pow(2, $Microsoft365Halves[$Call])))
+    $Call.Replace($Matches[0], '$top=' + $top)
+}
+
+function Confirm-Microsoft365Length([string]$Text, [string]$Call) {
+    # A page that is too long is asked for with half as many items, from the first page: its next link is not ours
+    # to change.
+    if ($Text.Length -le $Microsoft365Limits['Characters']) { return }
+    $said = "Microsoft Graph sent a page of $($Text.Length) characters; Windows PowerShell reads " +
+        "$($Microsoft365Limits['Characters']) at most"
+    $before = Resize-Microsoft365Call $Call
+    $Microsoft365Halves[$Call] = 1 + $Microsoft365Halves[$Call]
+    $after = Resize-Microsoft365Call $Call
+    if ($after -eq $before) { throw $said }
+    throw "restart: $said, so half as many items a page are asked for"
+}
+
+function ConvertTo-Microsoft365Page([string]$Text, [string]$Call) {
     # One page as an object; what is no page is an error.
-    $page = ConvertFrom-Microsoft365Json $Text
+    $marked = $Microsoft365Mark.Replace($Text, '"#')
+    Confirm-Microsoft365Length $marked $Call
+    $page = ConvertFrom-Microsoft365Marked $marked
     $there = $page -is [System.Management.Automation.PSCustomObject]
     if (-not $there -or $null -eq $page.psobject.Properties['value'] -or $page.value -isnot [array]) {
         throw 'Microsoft Graph answered without a list of values'
@@ -150,14 +179,16 @@ function New-Microsoft365Window {
     }
 }
 
-function Select-Microsoft365New($Window, $Items, [string]$Key) {
+function Select-Microsoft365New($Window, $Items, [string]$Of) {
     # The items whose key is not among the last ones.
+    $key = $Microsoft365Keys[$Of]
     $keys = $Window['Keys']
     $order = $Window['Order']
     $most = $Microsoft365Limits['Window']
     $new = New-Object -TypeName 'System.Collections.Generic.List[object]'
     foreach ($item in $Items) {
-        $id = [string]$item.$Key
+        $id = $item.$key
+        if ($id -isnot [string]) { throw "Microsoft Graph answered with one of the $Of whose $key is no text" }
         if (-not $keys.Add($id)) { $Window['Again']++; continue }
         $order.Enqueue($id)
         if ($order.Count -gt $most) { [void]$keys.Remove($order.Dequeue()) }
@@ -175,12 +206,12 @@ $Microsoft365Mark = New-Object -TypeName System.Text.RegularExpressions.Regex -A
 
 function ConvertFrom-Microsoft365Json([string]$Text) {
     # The object of a JSON text, with marked texts.
-    $marked = $Microsoft365Mark.Replace($Text, '"#')
-    if ($marked.Length -gt 2097152 -and $PSVersionTable.PSVersion.Major -lt 6) {
-        throw "Microsoft Graph sent a page of $($Text.Length) characters; Windows PowerShell reads 2097152 at most"
-    }
-    # The parser's own words would quote users' data.
-    try { ConvertFrom-Json -InputObject $marked }
+    ConvertFrom-Microsoft365Marked ($Microsoft365Mark.Replace($Text, '"#'))
+}
+
+function ConvertFrom-Microsoft365Marked([string]$Text) {
+    # The object of a JSON text whose texts are marked already. The parser's own words would quote users' data.
+    try { ConvertFrom-Json -InputObject $Text }
     catch { throw 'Microsoft Graph answered with something that is no JSON' }
 }
 
@@ -217,7 +248,8 @@ function ConvertFrom-Microsoft365Moment($Value) {
 }
 
 function Join-Microsoft365Text($List) {
-    # The texts of a list in ordinal order, joined by semicolons.
+    # The texts of a list in ordinal order, joined by semicolons; nothing where there is no list.
+    if ($null -eq $List) { return $null }
     $sorted = [string[]]@($List)
     for ($i = 0; $i -lt $sorted.Length; $i++) {
         if ($sorted[$i].StartsWith('#', [StringComparison]::Ordinal)) { $sorted[$i] = $sorted[$i].Substring(1) }
@@ -229,7 +261,8 @@ function Join-Microsoft365Text($List) {
 # --- the proxy ---
 
 function Get-Microsoft365Proxy([string]$Address, [string]$Bypass) {
-    # The proxy of an address such as http://name:password@proxy:8080, passed by for the names in a list.
+    # The proxy of an address such as http://name:password@proxy:80 or proxy:80, passed by for the names in a list.
+    if ($Address.IndexOf('://') -lt 0) { $Address = 'http://' + $Address }
     $uri = $null
     if (-not [Uri]::TryCreate($Address, [UriKind]::Absolute, [ref]$uri)) { throw 'HTTPS_PROXY is no address' }
     $names = foreach ($name in $Bypass.Split(',')) { if ($name.Trim()) { $name.Trim().TrimStart('*', '.') } }
@@ -248,6 +281,9 @@ if ($PSVersionTable.PSVersion.Major -lt 6) {
     if ($env:NO_PROXY -eq '*') { [System.Net.WebRequest]::DefaultWebProxy = $null }
     elseif ($env:HTTPS_PROXY) {
         [System.Net.WebRequest]::DefaultWebProxy = Get-Microsoft365Proxy $env:HTTPS_PROXY $env:NO_PROXY
+    } elseif ($null -ne [System.Net.WebRequest]::DefaultWebProxy -and
+        $null -eq [System.Net.WebRequest]::DefaultWebProxy.Credentials) {
+        [System.Net.WebRequest]::DefaultWebProxy.Credentials = [System.Net.CredentialCache]::DefaultNetworkCredentials
     }
 }
 
@@ -289,7 +325,7 @@ function Send-Microsoft365Request([string]$Who, [string]$Link, [hashtable]$Heade
     # One GET: status, text, headers that matter, and if it failed, what to say of it and whether to try again.
     $response = $null
     try {
-        $response = Open-Microsoft365Response $Link $Headers
+        $response = Open-Microsoft365Response $Link $Headers $Into
         return Read-Microsoft365Response $Who $response $Into
     } catch {
         $cause = Find-Microsoft365Silence $_.Exception
@@ -304,14 +340,15 @@ function Send-Microsoft365Request([string]$Who, [string]$Link, [hashtable]$Heade
     } finally { if ($null -ne $response) { $response.Close() } }
 }
 
-function Open-Microsoft365Response([string]$Link, [hashtable]$Headers) {
-    # The response to one GET, whatever its status. No redirect is followed.
+function Open-Microsoft365Response([string]$Link, [hashtable]$Headers, $Into) {
+    # The response to one GET, whatever its status. No redirect is followed. What goes into a stream is not unpacked
+    # on its way, so that its length can be held against the announced one.
     $milliseconds = 1000 * $Microsoft365Limits['TimeoutSec']
     $request = [System.Net.WebRequest]::Create($Link)
     $request.AllowAutoRedirect = $false
     $request.Timeout = $milliseconds
     $request.ReadWriteTimeout = $milliseconds
-    if ($Headers.ContainsKey('Authorization')) { $request.AutomaticDecompression = 'GZip' }
+    if ($null -eq $Into) { $request.AutomaticDecompression = 'GZip, Deflate' }
     foreach ($name in $Headers.Keys) { $request.Headers[$name] = $Headers[$name] }
     try { $request.GetResponse() } catch {
         $cause = Find-Microsoft365Silence $_.Exception
@@ -332,15 +369,21 @@ function Read-Microsoft365Response([string]$Who, $Response, $Into) {
     # The whole body; one that ends before its announced length is an answer that did not come.
     $status = [int]$Response.StatusCode
     $body = New-Object -TypeName System.IO.MemoryStream
-    if ($null -ne $Into -and $status -eq 200) { $body = $Into; $body.SetLength(0) }
+    $isFile = $null -ne $Into -and $status -eq 200
+    if ($isFile) { $body = $Into; $body.SetLength(0) }
     $Response.GetResponseStream().CopyTo($body)
-    if ($Response.ContentLength -gt $body.Length -and -not $Response.Headers['Content-Encoding']) {
+    $packing = [string]$Response.Headers['Content-Encoding']
+    $isCut = $Response.ContentLength -gt $body.Length -and ($isFile -or -not $packing)
+    # Of a file without a length only chunks tell that it is whole.
+    $hasEnd = $Response.ContentLength -ge 0 -or [string]$Response.Headers['Transfer-Encoding'] -match 'chunked'
+    if ($isCut -or ($isFile -and -not $hasEnd)) {
         throw (New-Object -TypeName System.IO.IOException -ArgumentList 'the answer ended too early')
     }
     $answer = @{ Status = $status; Code = ''; Text = ''; Again = $false; Said = "$Who answered with HTTP $status"
         Reason = "HTTP $status"; Attempts = $Microsoft365Limits['Attempts']
         Seconds = Get-Microsoft365RetryAfter ([string]$Response.Headers['Retry-After'])
         Date = [string]$Response.Headers['Date']; Location = [string]$Response.Headers['Location']
+        Packing = $packing
     }
     $answer['Again'] = $status -eq 429 -or ($status -ge 500 -and $status -ne 501)
     if ($body -is [System.IO.MemoryStream]) {
@@ -372,7 +415,12 @@ function ConvertFrom-Microsoft365HttpDate([string]$Text) {
 function Get-Microsoft365Error([string]$Body) {
     # Code and message of Graph's error body, or the beginning of a body that is something else.
     try {
-        $fault = (ConvertFrom-Json -InputObject $Body).error
-        [string]$fault.code, [string]$fault.message
-    } catch { 'no Graph error', $Body.Substring(0, [Math]::Min(200, $Body.Length)) }
+        $fault = (ConvertFrom-Microsoft365Json $Body).error
+        if ($fault -isnot [System.Management.Automation.PSCustomObject]) { throw 'no error' }
+        [string](Get-Microsoft365Value $fault 'code'), [string](Get-Microsoft365Value $fault 'message')
+    } catch {
+        # Half of a pair at the end would be no text.
+        $beginning = $Body.Substring(0, [Math]::Min(200, $Body.Length))
+        'no Graph error', ($beginning -replace '[\ud800-\udbff]\z', [char]0xFFFD)
+    }
 }

@@ -83,7 +83,7 @@ function Get-Microsoft365Count($Graph, [string]$Entity, [string]$Call) {
     # One number with its moment. Not every cloud counts licensed users.
     $answer = Invoke-Microsoft365Request $Graph ($Graph['Base'] + $Call) @{ ConsistencyLevel = 'eventual' }
     if ($Entity -ne 'User' -and $answer['Status'] -in 400, 404) {
-        Write-Verbose "fact: this cloud does not count ${Entity}: $($answer['Said'])"
+        Write-Verbose "fact: $Entity is not counted by this cloud"
         return
     }
     Confirm-Microsoft365Answer $answer 'User.Read.All'
@@ -113,9 +113,10 @@ function Get-Microsoft365Organization {
     Set-StrictMode -Version 2
     $graph = New-Microsoft365Session $GraphRoot $AccessToken
     $call = '/organization?$select=id,displayName,verifiedDomains,countryLetterCode,tenantType,createdDateTime'
-    Get-Microsoft365Page $graph $call 'Organization.Read.All' 'organization' | ForEach-Object -Process {
+    Get-Microsoft365Page $graph $call 'Organization.Read.All' 'organization' -Of 'organizations' |
+        ForEach-Object -Process {
         foreach ($item in $_) {
-            $domains = @(Get-Microsoft365Value $item 'verifiedDomains')
+            $domains = Get-Microsoft365Value $item 'verifiedDomains'
             [pscustomobject]@{
                 TenantId          = Get-Microsoft365Value $item 'id'
                 DisplayName       = Get-Microsoft365Value $item 'displayName'
@@ -157,7 +158,7 @@ function Get-Microsoft365Subscription {
     $products = (Read-Microsoft365Names $ProductNames)['Products']
     $call = '/subscribedSkus?$select=skuId,skuPartNumber,accountId,accountName,appliesTo,capabilityStatus,' +
         'consumedUnits,prepaidUnits,subscriptionIds'
-    Get-Microsoft365Page $graph $call 'LicenseAssignment.Read.All' -Key 'skuId' | ForEach-Object -Process {
+    Get-Microsoft365Page $graph $call 'LicenseAssignment.Read.All' -Of 'products' | ForEach-Object -Process {
         foreach ($sku in $_) {
             Clear-Microsoft365Mark $sku
             [pscustomobject]@{
@@ -197,7 +198,7 @@ function Get-Microsoft365ServicePlan {
     $graph = New-Microsoft365Session $GraphRoot $AccessToken
     $plans = (Read-Microsoft365Names $ProductNames)['Plans']
     $call = '/subscribedSkus?$select=skuId,skuPartNumber,servicePlans'
-    Get-Microsoft365Page $graph $call 'LicenseAssignment.Read.All' -Key 'skuId' | ForEach-Object -Process {
+    Get-Microsoft365Page $graph $call 'LicenseAssignment.Read.All' -Of 'products' | ForEach-Object -Process {
         foreach ($sku in $_) {
             if ($sku.servicePlans -isnot [array]) {
                 throw 'Microsoft Graph answered with a product whose servicePlans are no list'
@@ -233,7 +234,8 @@ function Get-Microsoft365CommerceSubscription {
     Set-StrictMode -Version 2
     $graph = New-Microsoft365Session $GraphRoot $AccessToken
     $call = '/directory/subscriptions'
-    Get-Microsoft365Page $graph $call 'Organization.Read.All' 'commerce-subscriptions' | ForEach-Object -Process {
+    Get-Microsoft365Page $graph $call 'Organization.Read.All' 'commerce-subscriptions' -Of 'subscriptions' |
+        ForEach-Object -Process {
         foreach ($bought in $_) {
             Clear-Microsoft365Mark $bought
             [pscustomobject]@{
@@ -293,7 +295,7 @@ function Get-Microsoft365Usage {
                 continue
             }
             Confirm-Microsoft365Answer $answer 'Reports.Read.All'
-            Read-Microsoft365Report $report $days $file
+            Read-Microsoft365Report $report $days $file $answer['Packing']
         } finally { $file.Dispose() }
     }
 }
@@ -310,8 +312,8 @@ function Get-Microsoft365User {
     Emits one object for each user of the tenant, guests and disabled accounts included.
 
     .DESCRIPTION
-    A page holds 500 users, which with all their addresses stays below 2,097,152 characters, the most that
-    ConvertFrom-Json takes in Windows PowerShell. What stands out of the ordinary alone costs a function call.
+    A page holds 500 users, which with all their addresses nearly always stays below 2,097,152 characters, the most
+    that ConvertFrom-Json takes in Windows PowerShell; fewer if one was longer. What stands out of the ordinary alone costs a function call.
 
     .EXAMPLE
     Get-Microsoft365User -GraphRoot https://graph.microsoft.com -AccessToken $token
@@ -327,7 +329,7 @@ function Get-Microsoft365User {
     $call = '/users?$select=id,userPrincipalName,mail,proxyAddresses,otherMails,displayName,givenName,surname,' +
         'accountEnabled,userType,createdDateTime,country,department,usageLocation,onPremisesImmutableId,' +
         'onPremisesLastSyncDateTime&$top=500'
-    Get-Microsoft365Page $graph $call 'User.Read.All' -Key 'id' | ForEach-Object -Process {
+    Get-Microsoft365Page $graph $call 'User.Read.All' -Of 'users' | ForEach-Object -Process {
         foreach ($user in $_) {
             foreach ($name in 'userPrincipalName', 'mail', 'displayName', 'givenName', 'surname', 'country',
                 'department', 'usageLocation', 'onPremisesImmutableId') {
@@ -392,7 +394,7 @@ function Get-Microsoft365Assignment {
     Set-StrictMode -Version 2
     $graph = New-Microsoft365Session $GraphRoot $AccessToken
     $call = '/users?$select=id,licenseAssignmentStates&$top=100'
-    Get-Microsoft365Page $graph $call 'User.Read.All' -Key 'id' | ForEach-Object -Process {
+    Get-Microsoft365Page $graph $call 'User.Read.All' -Of 'users' | ForEach-Object -Process {
         foreach ($user in $_) {
             if ($user.licenseAssignmentStates -isnot [array]) {
                 throw 'Microsoft Graph answered with a user whose licenseAssignmentStates are no list'
@@ -435,7 +437,7 @@ function Get-Microsoft365SignIn {
     $graph = New-Microsoft365Session $GraphRoot $AccessToken
     $needed = 'AuditLog.Read.All or an Entra ID P1 licence'
     $call = '/users?$select=id,signInActivity&$top=500'
-    Get-Microsoft365Page $graph $call $needed 'sign-ins' -Key 'id' | ForEach-Object -Process {
+    Get-Microsoft365Page $graph $call $needed 'sign-ins' -Of 'users' | ForEach-Object -Process {
         foreach ($user in $_) {
             $found = $user.psobject.Properties['signInActivity']
             if ($null -eq $found -or $null -eq $found.Value) { continue }

@@ -17,7 +17,7 @@ Shows how many products the file names.
 function Read-Microsoft365Names([string]$ProductNames) {
     # Names by id: of products and of plans. Without a file there are none.
     $names = @{ Products = @{}; Plans = @{} }
-    if (-not $ProductNames) { return $names }
+    if (-not $ProductNames.Trim()) { return $names }
     try { $text = Read-Microsoft365Text $ProductNames } catch {
         throw "ProductNames: $ProductNames cannot be read: $($_.Exception.GetBaseException().Message)"
     }

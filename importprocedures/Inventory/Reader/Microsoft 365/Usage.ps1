@@ -80,6 +80,9 @@ function Test-Microsoft365Concealed($Graph) {
 
 # --- the download ---
 
+# An address with the name of a user, or with characters that one program takes for others.
+$Microsoft365Ambiguous = '^[^/]*//[^/?#]*@|\\|[^!-~]'
+
 function Open-Microsoft365File {
     # A file in the account's temporary folder that nobody else can open, and that is gone when it is closed.
     $path = [System.IO.Path]::GetTempFileName()
@@ -98,9 +101,10 @@ function Save-Microsoft365Report($Graph, $Report, [string]$Period, [string]$Host
         $place = Confirm-Microsoft365Place $Graph $name $answer['Location'] $Hosts
         $answer = Invoke-Microsoft365Request $null $place @{} $File
         if ($answer['Status'] -eq 200) { return $answer }
-        if ($try -eq 2 -or $answer['Status'] -notin 403, 404, 410) {
+        if ($answer['Status'] -lt 400 -or $answer['Status'] -ge 500) {
             throw "the download of $name failed: $($answer['Said'])"
         }
+        if ($try -eq 2) { throw "gave up after $try attempts: the download of $name was refused: $($answer['Said'])" }
         Write-Verbose "the download of $name failed with HTTP $($answer['Status']); asking for it again"
     }
 }
@@ -112,12 +116,16 @@ function Confirm-Microsoft365Place($Graph, [string]$Name, [string]$Place, [strin
     if (-not [Uri]::TryCreate($Place, [UriKind]::Absolute, [ref]$uri)) {
         throw "the download of $Name has no address"
     }
+    if ($Place -match $Microsoft365Ambiguous) {
+        throw "the download of $Name has an address that can be read in two ways, so it was not fetched"
+    }
     if ($ours.Scheme -eq 'http' -and $uri.Scheme -eq 'http' -and $uri.Authority -eq $ours.Authority) { return $Place }
     if ($uri.Scheme -ne 'https') { throw "the download of $Name is offered without https, so it was not fetched" }
-    $allowed = $uri.Host -eq $Microsoft365Hosts -or $uri.Host.EndsWith('.' + $Microsoft365Hosts, 'OrdinalIgnoreCase')
-    foreach ($one in $Hosts.Split(',')) { if ($one.Trim() -eq $uri.Host) { $allowed = $true } }
+    $there, $ordinal = $uri.IdnHost, [StringComparison]::OrdinalIgnoreCase
+    $allowed = ".$there".EndsWith('.' + $Microsoft365Hosts, $ordinal)
+    foreach ($one in $Hosts.Split(',')) { if ($there.Equals($one.Trim().Trim('[', ']'), $ordinal)) { $allowed = $true } }
     if (-not $allowed) {
-        throw "the download of $Name is offered by $($uri.Host), so it was not fetched; " +
+        throw "the download of $Name is offered by $there, so it was not fetched; " +
             'if that host is Microsoft''s, name it in ReportHosts'
     }
     $Place
@@ -171,11 +179,25 @@ function Get-Microsoft365Plan($Csv, $Report, [string]$Period) {
     $plan
 }
 
-function Read-Microsoft365Report($Report, [string]$Period, $File) {
-    # Emits a row for each row of a downloaded report, and names the gap if it hides names.
+function Open-Microsoft365Packed($File, [string]$Packing) {
+    # The content of a file, unpacked if its answer said that it is packed.
     $File.Position = 0
+    $unpack = [System.IO.Compression.CompressionMode]::Decompress
+    if ($Packing -eq 'gzip') {
+        return New-Object -TypeName System.IO.Compression.GZipStream -ArgumentList $File, $unpack
+    }
+    if ($Packing -ne 'deflate') { return $File }
+    # Usually with the two bytes of zlib before it.
+    $File.Position = 2 * (($File.ReadByte() -band 15) -eq 8)
+    New-Object -TypeName System.IO.Compression.DeflateStream -ArgumentList $File, $unpack
+}
+
+function Read-Microsoft365Report($Report, [string]$Period, $File, [string]$Packing) {
+    # Emits a row for each row of a downloaded report, and names the gap if it hides names.
+    if (-not $File.Length -and $Report['Retired']) { Write-Microsoft365Absence $Report; return }
+    $content = Open-Microsoft365Packed $File $Packing
     $utf8 = New-Object -TypeName System.Text.UTF8Encoding -ArgumentList $true, $true
-    $reader = New-Object -TypeName System.IO.StreamReader -ArgumentList $File, $utf8, $false
+    $reader = New-Object -TypeName System.IO.StreamReader -ArgumentList $content, $utf8, $false
     $csv = Open-Microsoft365Csv $Report['Name'] $reader
     $plan = Get-Microsoft365Plan $csv $Report $Period
     $hidden = 0
