@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from bridge import beacon, pipeline
+from bridge.collect.graph.reports import REPORTS
 from bridge.complete.checks import ORDER
 from bridge.complete.drop import SIGN_IN
 from bridge.complete.facts import (
@@ -29,7 +30,7 @@ from bridge.complete.facts import (
     listed,
 )
 from bridge.complete.units import consumed
-from bridge.complete.usage import REPORT
+from bridge.complete.usage import REPORT, USUAL
 from bridge.complete.witness import Witness
 from bridge.errors import DeliveryError, PackageError, ReaderError, ReaderOutputError
 from bridge.model import CLOUDS, Capture, Check, Gap, Job, Owner, Say, State, Step
@@ -83,6 +84,7 @@ class Tenant:
         default_factory=lambda: (row(COMMERCE, SubscriptionId="SUB-1", SkuId=E5, SkuPartNumber="E5 & more"),)
     )
     report: Sequence[str] = ("user0@contoso.example", "user1@contoso.example")
+    others: Sequence[str] = USUAL[1:3]  # reports with a row
     signed_in: Sequence[str] = tuple(map(user, range(30)))
 
     @property
@@ -102,7 +104,10 @@ class Tenant:
             CLOSING: controls[1],
             SUBSCRIPTION: self.skus,
             COMMERCE: self.commerce,
-            USAGE: [row(USAGE, Report=REPORT, UserPrincipalName=name) for name in self.report],
+            USAGE: [
+                *(row(USAGE, Report=REPORT, UserPrincipalName=name) for name in self.report),
+                *(row(USAGE, Report=name, UserPrincipalName="user0@contoso.example") for name in self.others),
+            ],
             USER: [row(USER, UserId=one) for one in self.users],
             ASSIGNMENT: [
                 row(ASSIGNMENT, UserId=one, SkuId=sku, State=state) for one, sku, state in self.assignments
@@ -469,6 +474,61 @@ def test_a_cloud_without_reports_is_not_warned_of(
     assert done["report"].level == level
 
 
+APPS, TEAMS, SKYPE = (
+    "getM365AppUserDetail",
+    "getTeamsUserActivityUserDetail",
+    "getSkypeForBusinessActivityUserDetail",
+)
+
+
+SOME = f"{SKYPE.lower()},{TEAMS.lower()}, {APPS}"
+EMPTY = replace(TRUE, others=())
+
+
+@pytest.mark.parametrize(
+    ("tenant", "parameters", "gap", "named"),
+    [
+        (TRUE, {}, "", ""),
+        (replace(TRUE, others=USUAL[1:2]), {}, "", APPS),
+        (EMPTY, {}, "", "; ".join(USUAL[1:3])),
+        (EMPTY, {}, "concealed", "; ".join(USUAL[1:3])),
+        (EMPTY, {}, "usage", ""),
+        (EMPTY, {"GraphRoot": CLOUDS["gcc-high"].graph}, "", ""),
+        (EMPTY, {"Reports": "None"}, "", ""),
+        (EMPTY, {"Reports": SOME}, "", f"{TEAMS.lower()}; {APPS}"),
+        (replace(TRUE, others=(APPS, TEAMS, APPS)), {"Reports": SOME}, "", ""),
+        (replace(EMPTY, licensed=(0, 0), assignments=()), {}, "", ""),
+        (replace(EMPTY, licensed=(1, 1), assignments=[(user(0), E3, "Error")]), {"Reports": APPS}, "", APPS),
+    ],
+)
+def test_a_report_without_rows_is_named(
+    tmp_path: Path, tenant: Tenant, parameters: Mapping[str, str], gap: str, named: str
+) -> None:
+    """If it was asked for, users are licensed, the cloud has reports, and it is none that few have."""
+    gaps = {USAGE: gap} if gap else {}
+    check = checks(tmp_path, tenant, gaps, parameters={**ROOT, **parameters})["reports"]
+    assert check.level == ("warned" if named else "ok")
+    assert not named or check.text.startswith(f"no row of {named}; licensed users: ")
+
+
+def test_the_usual_reports_are_those_that_are_read() -> None:
+    """The checks expect what the engines ask for where nobody chose."""
+    assert tuple(report.name for report in REPORTS if report.is_usual) == USUAL
+    assert {SKYPE} == {report.name for report in REPORTS if report.is_retired}
+
+
+def test_reports_may_lie_across_chunks(tmp_path: Path) -> None:
+    """A report counts that lies wholly between two others in one chunk; a chunk without rows is none."""
+    place = at_work(tmp_path, TRUE, parameters={**ROOT, "Reports": f"{SKYPE},{APPS},{TEAMS},{REPORT}"})
+    run = pipeline.collect(place, contoso(place), silent)
+    with Witness(tmp_path) as witness:
+        see = witness.see(STEPS[USAGE])
+        assert see
+        for names in ((), (REPORT, APPS, SKYPE), (SKYPE, SKYPE)):
+            see("".join(f'<r a="{name}" d="a@b"/>\n' for name in names).encode())
+        assert witness.facts(run, {}, ()).empty == [TEAMS]
+
+
 def test_a_report_that_was_refused_was_not_read(tmp_path: Path) -> None:
     """The gap says it already."""
     assert checks(tmp_path, replace(TRUE, report=()), {USAGE: "usage"})["report"].level == "ok"
@@ -479,7 +539,7 @@ def test_concealed_usage_is_said_not_to_be_joined(tmp_path: Path) -> None:
     check = checks(tmp_path, TRUE, {USAGE: "concealed"})["usage"]
     assert (check.level, check.text) == (
         "noted",
-        "names are concealed: 2 rows of usage are not joined to users",
+        "names are concealed: 4 rows of usage are not joined to users",
     )
 
 
@@ -636,7 +696,7 @@ def test_a_gap_that_tells_why_is_warned_of(tmp_path: Path) -> None:
     outbox.mkdir()
     first = at_work(tmp_path, TRUE, deliver_to=outbox)
     pipeline.run(first, contoso(first), silent)
-    gone = at_work(tmp_path, replace(TRUE, report=()), {USAGE: "usage"}, deliver_to=outbox)
+    gone = at_work(tmp_path, replace(TRUE, report=(), others=()), {USAGE: "usage"}, deliver_to=outbox)
     check = pipeline.run(gone, contoso(gone), silent).checks[-1]
     assert (check.name, check.level) == ("drop", "warned")
     assert check.text.endswith("the gap usage tells why")
@@ -665,7 +725,7 @@ def test_graphs_counts_take_no_part_in_drops(tmp_path: Path) -> None:
     assert again(replace(TRUE, counts=(), licensed=()))["drop"].level == "ok"
 
 
-FEWER = {USAGE: replace(TRUE, report=()), SIGN_IN: replace(TRUE, signed_in=())}
+FEWER = {USAGE: replace(TRUE, report=(), others=()), SIGN_IN: replace(TRUE, signed_in=())}
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Self
 
 from bridge.complete import assignments, subscriptions, units, usage, users
 from bridge.complete.drop import drops
-from bridge.complete.facts import ASSIGNMENT, COMMERCE, SUBSCRIPTION, USER, Facts
+from bridge.complete.facts import ASSIGNMENT, COMMERCE, SUBSCRIPTION, USAGE, USER, Facts
 from bridge.complete.witness import NEEDED, See, Witness
 from bridge.errors import ReaderOutputError
 from bridge.model import Check, Gap, Origin, Owner, Step, TableLine
@@ -24,6 +24,7 @@ ORDER = (
     ("skus", assignments.subscribed, (SUBSCRIPTION, ASSIGNMENT)),
     ("licensed", usage.licensed, (ASSIGNMENT,)),
     ("report", usage.reported, (ASSIGNMENT,)),
+    ("reports", usage.empty, (USAGE, ASSIGNMENT)),
     ("units", units.consumed, (SUBSCRIPTION, ASSIGNMENT)),
     ("subscriptions", subscriptions.known, (SUBSCRIPTION, COMMERCE)),
 )

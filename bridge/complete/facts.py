@@ -66,6 +66,7 @@ class Facts:
     holders: Mapping[str, int] = field(default_factory=dict)
     others: Mapping[str, int] = field(default_factory=dict)
     reported: int | None = None
+    empty: Collection[str] = ()  # reports that were asked for and have no rows
     by_hand: bool = False  # somebody saved the rows: which steps there are was up to him
     offered: bool = True  # whether the cloud has usage reports
     share: Fraction = Fraction(1, 200)  # count_slack of the connection

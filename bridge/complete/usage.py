@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
-from bridge.complete.facts import USAGE, Facts, many
+from bridge.complete.facts import USAGE, Facts, listed, many
 from bridge.model import CLOUDS, Check, Origin
 from bridge.runs.record import Run
 
 REPORT = "getOffice365ActiveUserDetail"
+# What our folder reads unless others are named, and what may well have no rows: it is retired, or not bought.
+USUAL = (
+    REPORT,
+    "getOffice365ActivationsUserDetail",
+    "getM365AppUserDetail",
+    "getMicrosoft365CopilotUsageUserDetail",
+)
+MAY_BE_EMPTY = {"getSkypeForBusinessActivityUserDetail", "getMicrosoft365CopilotUsageUserDetail"}
 # Graph's usage reports are of the global cloud only (learn.microsoft.com/graph/api/resources/report).
 WITHOUT_REPORTS = {cloud.graph for cloud in CLOUDS.values()} - {CLOUDS["global"].graph}
 
@@ -42,6 +50,16 @@ def reported(facts: Facts) -> Check:
     return Check("report", "ok" if found == users else "noted", text)
 
 
+def empty(facts: Facts) -> Check:
+    """Name every other report that was asked for and has no rows, although users are licensed."""
+    may_be = {name.casefold() for name in (REPORT, *MAY_BE_EMPTY)}
+    named = [name for name in facts.empty if name.casefold() not in may_be]
+    if "usage" in facts.gaps or not facts.offered or not facts.most_licensed or not named:
+        return Check("reports", "ok", "no report that should have rows is empty")
+    text = f"no row of {listed(named)}; licensed users: {facts.most_licensed:,}"
+    return Check("reports", "warned", text)
+
+
 def concealed(facts: Facts) -> Iterator[Check]:
     """Say where usage cannot be joined to users."""
     if "concealed" in facts.gaps:
@@ -56,8 +74,16 @@ def was_read(run: Run, gaps: Collection[str], rows: int) -> bool:
     """Return whether the report was read: asked for and not refused or, by hand, whether any row is there."""
     if run.origin is Origin.BY_HAND:
         return rows > 0
-    asked = str(parameters(run).get("Reports") or REPORT)
-    return "usage" not in gaps and REPORT.casefold() in (one.strip().casefold() for one in asked.split(","))
+    return "usage" not in gaps and REPORT.casefold() in map(str.casefold, asked(run))
+
+
+def asked(run: Run) -> tuple[str, ...]:
+    """Return the reports that were asked for; none by hand, where nobody can tell."""
+    if run.origin is Origin.BY_HAND:
+        return ()
+    names = [one.strip() for one in str(parameters(run).get("Reports") or "").split(",")]
+    given = tuple(name for name in names if name)
+    return () if [name.casefold() for name in given] == ["none"] else given or USUAL
 
 
 def is_offered(run: Run) -> bool:

@@ -25,7 +25,7 @@ from bridge.complete.facts import (
     People,
     Sku,
 )
-from bridge.complete.usage import REPORT, is_offered, was_read
+from bridge.complete.usage import REPORT, asked, is_offered, was_read
 from bridge.convert.frames import row_cells
 from bridge.errors import ReaderOutputError
 from bridge.model import Column, Origin, Step
@@ -65,6 +65,7 @@ class Witness(AbstractContextManager["Witness"]):
         self._small: dict[str, list[dict[str, str]]] = {}
         self._pending: list[Assigned] = []  # of the user whose rows may go on in the next chunk
         self._skus: Counter[tuple[str, str]] = Counter()
+        self._reports: set[str] = set()  # those with rows, in lower case
 
     def see(self, step: Step) -> See | None:
         """Return what takes the step's rows; None where they are not needed, or lack a needed column."""
@@ -111,9 +112,11 @@ class Witness(AbstractContextManager["Witness"]):
 
     def _usage(self, columns: Sequence[Column]) -> See:
         row = _beginning(columns, {"Report": REPORT, "UserPrincipalName": '([^"]*)'})
+        report = _beginning(columns, {"Report": '([^"]*)'})
         mark = f'"{REPORT}"'.encode()
 
         def see(lines: bytes) -> None:
+            self._reports |= _reports(report, lines)
             if mark in lines:
                 names = json.dumps(row.findall(lines.decode()))
                 self._tables.do("INSERT INTO name SELECT value FROM json_each(?)", names)
@@ -158,6 +161,7 @@ class Witness(AbstractContextManager["Witness"]):
             holders={sku: count for (sku, takes), count in self._skus.items() if takes},
             others={sku: count for (sku, takes), count in self._skus.items() if not takes},
             reported=names if was_read(run, gaps, names) else None,
+            empty=[name for name in asked(run) if name.casefold() not in self._reports],
             by_hand=run.origin is Origin.BY_HAND,
             offered=is_offered(run),
             share=Fraction(str(run.settings.get("count_slack", 0.005))),
@@ -190,6 +194,13 @@ def _beginning(columns: Sequence[Column], wanted: Mapping[str, str]) -> re.Patte
     cells = (wanted.get(name, '[^"]*') for name in names[:last])
     parts = (f'(?: {key}="{cell}")?' for key, cell in zip(keys(last), cells, strict=True))
     return re.compile(f"<r{''.join(parts)}")
+
+
+def _reports(row: re.Pattern[str], lines: bytes) -> set[str]:
+    """Return the reports of the lines: they come one after the other, so that the ends tell most chunks."""
+    last = lines.rfind(b"\n", 0, -1) + 1
+    ends = row.findall((lines[: lines.find(b"\n") + 1] + lines[last:]).decode())
+    return {name.casefold() for name in (ends if len({*ends}) < 2 else row.findall(lines.decode()))}
 
 
 def _sku(row: Mapping[str, str]) -> Sku:
