@@ -88,6 +88,8 @@ def test_the_proxy_is_passed_by(web: dict[str, Any], monkeypatch: pytest.MonkeyP
         ("graph.microsoft.com", ("", "*"), False),
         ("127.0.0.1", (), True),
         ("localhost", (), True),
+        ("::1", (), True),
+        ("127.evil.example", (), False),
     ],
 )
 def test_which_hosts_pass_the_proxy_by(host: str, names: tuple[str, ...], passes: bool) -> None:

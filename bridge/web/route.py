@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import ssl
 from base64 import b64encode
@@ -84,10 +85,18 @@ class Route:
 
     def passes_by(self, host: str) -> bool:
         """Return whether a host is reached without the proxy: this machine, and what no_proxy names."""
-        if host in {"localhost", "::1"} or host.startswith("127."):
+        if is_loopback(host):
             return True
         names = [name.strip().lower().removeprefix("*").removeprefix(".") for name in self.web.no_proxy]
         return any(host == name or host.endswith(f".{name}") for name in names if name)
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this machine for sure: localhost, or an address that leads back."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _refuse_no_bundle(path: Path) -> None:
