@@ -250,6 +250,7 @@ class CaptureWriter:
         self._part = path.with_name(path.name + PART)
         self._file = self._part.open("wb")
         self._file.write(head(header).encode())
+        self.mark()
 
     def write(self, cells: Sequence[str | None]) -> None:
         """Write one row of canonical cell text, in column order; None is null."""
@@ -261,12 +262,23 @@ class CaptureWriter:
         self._file.writelines(lines)
         self.rows += len(lines)
 
+    def mark(self) -> None:
+        """Remember this place, for `rewind`."""
+        self._mark = self._file.tell(), self.rows
+
+    def rewind(self) -> None:
+        """Throw away the rows that came after the mark."""
+        place, self.rows = self._mark
+        self._file.seek(place)
+        self._file.truncate()
+
     def restart(self) -> None:
         """Throw the rows away; the step begins again."""
         self._file.seek(0)
         self._file.truncate()
         self._file.write(head(self._header).encode())
         self.rows = 0
+        self.mark()
 
     def finish(self, gaps: Sequence[Gap] = ()) -> Capture:
         """Write the trailer, flush, and move the file to its place."""

@@ -7,7 +7,7 @@ import json
 import shutil
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,13 @@ def fails(
         collects(service, place, told, minutes, **parameters)
     assert service.token not in str(caught.value)
     return caught.value
+
+
+def dripping(content: bytes, seconds: float) -> Iterator[bytes]:
+    """Yield a byte at a time, and wait before each."""
+    for byte in content:
+        time.sleep(seconds)
+        yield bytes([byte])
 
 
 def rows(collected: Collected) -> dict[str, list[Row]]:
@@ -134,7 +141,17 @@ def test_the_root_can_be_written_in_several_ways(tail: str, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    "root", ["", "graph.microsoft.com", "http://graph.microsoft.com", "ftp://x", "https://["]
+    "root",
+    [
+        "",
+        "graph.microsoft.com",
+        "http://graph.microsoft.com",
+        "http://127.evil.example",
+        "ftp://x",
+        "https://[",
+        "https://me@graph.microsoft.com",
+        "https://graph..microsoft.com",
+    ],
 )
 def test_a_root_that_is_none_is_refused(root: str) -> None:
     """Only https addresses are taken, and http on loopback: a token must not travel in the clear."""
@@ -430,6 +447,16 @@ def test_a_forgotten_page_begins_the_step_again(tmp_path: Path) -> None:
     assert any(text.startswith(again) for text in told.texts("log"))
 
 
+def test_a_forgotten_page_is_known_by_its_code(tmp_path: Path) -> None:
+    """Whatever status comes with it, the step begins again and brings every row."""
+    gone = {"userPrincipalName": [Answer(410, refused("DirectoryPageTokenNotFoundException"))]}
+    told = Told()
+    with watched(Tenant(30), instead=gone) as service:
+        collected = collects(service, tmp_path, told)
+    assert rows(collected) == expected(Tenant(30))
+    assert any(text.startswith("User.xml/User begins again, 1 of 5") for text in told.texts("log"))
+
+
 def test_a_page_that_is_always_forgotten_ends_the_step(tmp_path: Path) -> None:
     """After five restarts the step fails in a way that another run can mend, and leaves no capture."""
     told = Told()
@@ -445,11 +472,11 @@ def test_a_page_that_is_always_forgotten_ends_the_step(tmp_path: Path) -> None:
 def test_users_who_come_twice_are_written_once(tmp_path: Path) -> None:
     """A list that shifts while it is read repeats users; they are dropped, counted and told."""
     told = Told()
-    tenant, faults = Tenant(1200), Faults(repeat=2, top_cap=500)
+    tenant, faults = Tenant(1200), Faults(repeat=2, top_cap=250)
     with watched(tenant, faults) as service:
         collected = collects(service, tmp_path, told)
     assert rows(collected) == expected(tenant)
-    assert told.texts("log").count("4 users came twice and are written once") == 3
+    assert told.texts("log").count("8 users came twice and are written once") == 3
 
 
 def test_a_product_that_comes_twice_is_written_once(tmp_path: Path) -> None:
@@ -459,6 +486,30 @@ def test_a_product_that_comes_twice_is_written_once(tmp_path: Path) -> None:
     with watched(Tenant(3), instead={PLANS: [Answer(200, json.dumps({"value": [sku, sku]}))]}) as service:
         collects(service, tmp_path, told)
     assert "1 products came twice and are written once" in told.texts("log")
+
+
+def test_a_subscription_that_comes_three_times_is_written_once(tmp_path: Path) -> None:
+    """Commerce subscriptions are known by their id; the others are told."""
+    told = Told()
+    names = "id,commerceSubscriptionId,skuId,skuPartNumber,status,isTrial,totalLicenses,createdDateTime,"
+    names += "nextLifecycleDateTime,ownerType,ownerTenantId"
+    body = json.dumps({"value": [{**dict.fromkeys(names.split(",")), "id": "s"}] * 3})
+    with watched(Tenant(3), instead={"/directory/": [Answer(200, body)]}) as service:
+        collected = collects(service, tmp_path, told)
+    assert len(rows(collected)["CommerceSubscription.xml/CommerceSubscription"]) == 1
+    assert "2 subscriptions came twice and are written once" in told.texts("log")
+
+
+def test_nothing_is_told_after_the_end(tmp_path: Path) -> None:
+    """A page that was being fetched when the run failed leads to no wait, no request and no word."""
+    told = Told()
+    busy = Answer(429, "", {"Retry-After": "1", "Content-Length": "4"}, dripping(b"{  }", 0.4))
+    with watched(Tenant(3), instead={USERS: [busy], ORGANIZATION: [Answer(501, "no")]}) as service:
+        with pytest.raises(ReaderError, match="HTTP 501"):
+            collects(service, tmp_path, told)
+        number, asked = len(told.talk), len(service.asked)
+        time.sleep(2.5)
+        assert (len(told.talk), len(service.asked)) == (number, asked)
 
 
 # --- waiting ---
@@ -513,6 +564,16 @@ def test_the_run_has_a_deadline_too(tmp_path: Path) -> None:
     started = time.monotonic()
     error = fails(tmp_path, faults=Faults(answers={1: answer}), minutes=Minutes(step=0, run=1))
     assert "run is not done after 1 minutes" in str(error)
+    assert time.monotonic() - started < 5
+
+
+def test_an_answer_that_drips_ends_at_the_deadline(tmp_path: Path) -> None:
+    """However steadily bytes come, the step takes no longer than its minutes."""
+    body = dripping(b'{"value": []}' + b" " * 100, 0.3)
+    answer = Answer(200, "", {"Content-Length": "113"}, body)
+    started = time.monotonic()
+    error = fails(tmp_path, {SKUS: [answer]}, minutes=Minutes(step=0.05))
+    assert "step is not done after 0.05 minutes" in str(error)
     assert time.monotonic() - started < 5
 
 
@@ -576,6 +637,44 @@ def test_a_permission_that_vanishes_while_a_list_is_read_is_no_gap(tmp_path: Pat
         Faults(top_cap=100),
     )
     assert "HTTP 403" in str(error)
+
+
+def test_a_permission_that_vanishes_after_an_empty_page_is_no_gap(tmp_path: Path) -> None:
+    """What counts is the page, not whether it brought anything."""
+    body = refused("Authorization_RequestDenied")
+    later = {"signInActivity&$top=500&$skiptoken": [Answer(403, body)]}
+    assert "HTTP 403" in str(fails(tmp_path, later, Faults(empty_every=1)))
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'{"error": {"code": "X", "message": null}}', "X: "),
+        (b'{"error": {"code": null}}', ": "),
+        (b'{"error": {"code": "X", "message": "\xff"}}', "X: \ufffd"),
+        (b"\xef\xbb\xbf<p>\xff", "no Graph error: <p>\ufffd"),
+        (("x" + "\U0001f600" * 150).encode(), "no Graph error: x" + "\U0001f600" * 99 + "\ufffd"),
+        (b'{"error": "no"}', 'no Graph error: {"error": "no"}'),
+    ],
+)
+def test_what_a_refusal_says_is_a_text(body: bytes, said: str, tmp_path: Path) -> None:
+    """Code and message may be missing; a body from elsewhere is decoded, and cut as .NET counts."""
+    answer = Answer(403, "", {"Content-Length": str(len(body))}, [body])
+    with watched(Tenant(3), instead={ORGANIZATION: [answer]}) as service:
+        collected = collects(service, tmp_path)
+    text = f"Organization.Read.All is missing: Microsoft Graph answered with HTTP 403: {said}"
+    assert gaps(collected) == [Gap("organization", text)]
+
+
+def test_a_long_gap_is_cut(tmp_path: Path) -> None:
+    """A gap has 600 UTF-16 units; half of a pair becomes U+FFFD, as in PowerShell."""
+    start = "Organization.Read.All is missing: Microsoft Graph answered with HTTP 403: X: "
+    for head in ("", "a"):
+        body = refused("X", head + "\U0001f600" * 400)
+        with watched(Tenant(3), instead={ORGANIZATION: [Answer(403, body)]}) as service:
+            (gap,) = gaps(collects(service, tmp_path / (head or "b")))
+        pairs, half = divmod(600 - len(start + head), 2)
+        assert gap.text == start + head + "\U0001f600" * pairs + "\ufffd" * half + "..."
 
 
 def test_a_cloud_that_counts_no_licences_leaves_a_row_out(tmp_path: Path) -> None:

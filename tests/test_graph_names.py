@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.collect.graph import names
+from bridge.collect.graph import names, options
 from bridge.errors import SettingsError
 from tests.tenancy import expected
 from tests.test_graph import collects, rows
@@ -44,6 +44,19 @@ def test_a_dirty_file_is_read(encoding: str, separator: str, tmp_path: Path) -> 
     assert found.product(PRODUCT.upper(), "SKU") == "Büro E3"
     assert found.plan(PLAN, "PLAN") == "Plän"
     assert (found.product(PLAN, "SKU"), found.plan(PRODUCT, "PLAN")) == ("SKU", "PLAN")
+
+
+def test_line_breaks_within_a_name_stay(tmp_path: Path) -> None:
+    """A cell in quotes may hold line breaks of any kind, and keeps them; around it blanks go."""
+    name = "Office\n\nE5\r\nfor\u2028all"
+    text = f'{HEAD}\r\n" {name} ",X,{PRODUCT},P,{PLAN},Plan\r\n'
+    assert names.read(saved(tmp_path, text)).product(PRODUCT, "SKU") == name
+
+
+def test_a_path_of_blanks_is_none() -> None:
+    """Blanks name no file."""
+    asked = options.read({"GraphRoot": "https://graph.microsoft.com", "ProductNames": "  "})
+    assert asked.names == names.Names()
 
 
 @pytest.mark.parametrize(

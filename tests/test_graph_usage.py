@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import csv
 import io
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from bridge.collect.graph import sheet
+from bridge.collect.graph import options, sheet
 from bridge.collect.graph.cells import Unfit
 from bridge.collect.graph.download import is_allowed
-from bridge.collect.graph.names import Names
 from bridge.collect.graph.reports import REPORTS
 from bridge.collect.graph.usage import Lot
-from bridge.collect.graph.work import Options
 from bridge.errors import ReaderError
-from bridge.model import Capture, Gap
+from bridge.model import Capture, Gap, Minutes
 from tests.tenancy import Told, expected, rows_of
-from tests.test_graph import collects, fails, gaps, rows
+from tests.test_graph import collects, dripping, fails, gaps, rows
 from tests.watched import watched
 from tools.tenant import Answer, Faults, Tenant, scenario
 
 USAGE = "Usage.xml/Usage"
 EMAIL = "getEmailActivityUserDetail"
 HEAD = "Report Refresh Date,User Principal Name,Is Deleted,Last Activity Date,Send Count,Report Period"
+SEVERAL = "Report Refresh Date,User Principal Name,Teams Last Activity Date,Exchange Last Activity Date"
 SWITCH = (
     "Switch it off in the Microsoft 365 admin centre under Settings > Org settings > Services > Reports; "
     "that can take 48 hours"
@@ -41,12 +41,15 @@ def of(captures: tuple[Capture, ...]) -> Capture:
 
 
 def test_every_report_is_read_with_the_period_asked_for(tmp_path: Path) -> None:
-    """All twelve, by names in any case and order, bring the tenant's rows; a name that comes twice is one."""
+    """All twelve, by names in any case and order, bring the tenant's rows; a name that comes twice is one.
+
+    The rows come in the table's order, whatever the order of the names.
+    """
     tenant = Tenant(150, 4)
     names = ",".join(report.name.upper() for report in reversed(REPORTS)) + f", {EMAIL},"
     with watched(tenant) as service:
         collected = collects(service, tmp_path, Reports=names, Period="d90")
-    listed = ",".join(report.name for report in reversed(REPORTS))
+    listed = ",".join(report.name for report in REPORTS)
     assert rows(collected) == expected(tenant, reports=listed, period="D90")
     assert len(service.addresses("/reports/")) == 12
 
@@ -81,22 +84,41 @@ def test_reports_are_asked_for_one_after_another(tmp_path: Path) -> None:
         ("https://graph.microsoft.com/x", False),
         ("/relative", False),
         ("https://[", False),
+        ("https://off\u00adice.com/x", False),
+        ("https://\uff4fffice.com/x", False),
+        ("https://a..office.com/x", False),
+        ("https://a%00.office.com/x", False),
+        ("https://evil.example;.office.com/x", False),
+        ("https://evil.example\u2044.office.com/x", False),
+        ("https://b\u00fccher.example/x", True),
+        ("https://xn--bcher-kva.example/x", True),
         ("", False),
     ],
 )
 def test_a_report_comes_from_known_hosts_only(address: str, allowed: bool) -> None:
     """Office's own hosts, and those that the administrator named, over https; nothing that looks so."""
-    hosts = frozenset({"store.contoso.example"})
-    root = "https://graph.microsoft.com/v1.0"
-    assert is_allowed(address, Options(root, (), "D30", hosts, True, Names())) is allowed
+    asked = options.read(
+        {
+            "GraphRoot": "https://graph.microsoft.com",
+            "ReportHosts": "STORE.contoso.example, b\u00fccher.example",
+        }
+    )
+    assert is_allowed(address, asked) is allowed
+
+
+def test_graphs_own_host_can_be_named() -> None:
+    """What the administrator trusts is trusted, also if it is Graph itself."""
+    root = "https://graph.microsoft.com"
+    asked = options.read({"GraphRoot": root, "ReportHosts": "graph.microsoft.com"})
+    assert is_allowed(f"{root}/x", asked)
 
 
 def test_a_simulated_graph_serves_its_own_reports() -> None:
     """Where GraphRoot is http on loopback, that very host and port may serve reports, and no other port."""
-    options = Options("http://127.0.0.1:8080/v1.0", (), "D30", frozenset(), True, Names())
-    assert is_allowed("http://127.0.0.1:8080/files/x", options)
-    assert not is_allowed("http://127.0.0.1:8081/files/x", options)
-    assert not is_allowed("http://localhost:8080/files/x", options)
+    asked = options.read({"GraphRoot": "http://127.0.0.1:8080"})
+    assert is_allowed("http://127.0.0.1:8080/files/x", asked)
+    assert not is_allowed("http://127.0.0.1:8081/files/x", asked)
+    assert not is_allowed("http://localhost:8080/files/x", asked)
 
 
 def test_another_host_is_named_without_the_address(tmp_path: Path) -> None:
@@ -107,6 +129,25 @@ def test_another_host_is_named_without_the_address(tmp_path: Path) -> None:
     assert "https://blob.example:443" in str(error)
     assert 'ReportHosts = "blob.example"' in error.hint
     assert "SECRET" not in str(error) + error.hint + str(told.talk)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://[SECRET/x",
+        "https://a..office.com/?SECRET",
+        "https://a\x00.office.com/?SECRET",
+        "https://SECRET@reports.office.com/",
+        "https://reports.office.com:SECRET/",
+        "//SECRET",
+    ],
+)
+def test_an_address_that_is_none_is_an_error_that_does_not_show_it(address: str, tmp_path: Path) -> None:
+    """What no client can read is refused in words of our own."""
+    told = Told()
+    error = fails(tmp_path, {EMAIL: [Answer(302, "", {"Location": address})]}, told=told, Reports=EMAIL)
+    assert isinstance(error, ReaderError)
+    assert "SECRET" not in str(error) + error.hint + str(told.talk) + repr(error.__cause__)
 
 
 def test_the_token_does_not_go_to_a_download(tmp_path: Path) -> None:
@@ -130,10 +171,11 @@ def test_a_refused_download_is_asked_for_once_more(tmp_path: Path) -> None:
     "answers",
     [
         [Answer(403, "<Error>ADDRESS</Error>")] * 2,
+        [Answer(400, "ADDRESS"), Answer(416, "ADDRESS")],
         [Answer(302, "", {"Location": "http://127.0.0.1:1/ADDRESS"})] * 2,
         [Answer(429, "ADDRESS", {"Retry-After": "1200"})],
     ],
-    ids=["refused twice", "redirected", "busy for too long"],
+    ids=["refused twice", "refused otherwise", "redirected", "busy for too long"],
 )
 def test_a_download_that_does_not_come_shows_no_address(answers: list[Answer], tmp_path: Path) -> None:
     """The error says which report and what happened; address and body, which may quote it, stay out."""
@@ -150,21 +192,51 @@ def test_a_download_that_does_not_come_shows_no_address(answers: list[Answer], t
 
 @pytest.mark.parametrize("cut", ["length", "row"])
 def test_a_cut_download_never_looks_whole(cut: str, tmp_path: Path) -> None:
-    """A file that ends before its length, or in a row, fails the run."""
-    error = fails(tmp_path, faults=Faults(cut=cut), Reports=EMAIL)
-    assert EMAIL in str(error)
+    """A file that ends before its length, or in a row, is tried four times and fails the run."""
+    told = Told()
+    error = fails(tmp_path, faults=Faults(cut=cut), told=told, Reports=EMAIL)
+    assert f"Gave up after 4 attempts: The download of {EMAIL}" in str(error)
+    assert error.retryable
+    assert told.texts("wait") == [f"waiting {seconds} seconds: a download broke off" for seconds in (1, 2, 4)]
     assert not (tmp_path / "capture" / "006.xml").exists()
 
 
-def test_a_download_that_breaks_off_begins_the_step_again(tmp_path: Path) -> None:
-    """Half a file is thrown away with the rows that came of it, and the reports are asked for again."""
-    tenant = Tenant(60)
-    half = Answer(200, "", {"Content-Length": "100000"}, iter([f"{HEAD}\r\n".encode()]))
+def test_a_download_that_breaks_off_is_asked_for_again(tmp_path: Path) -> None:
+    """Its rows are thrown away and it waits a second; the reports before it are not read again."""
+    tenant, before = Tenant(60), "getM365AppUserDetail"
+    content = "".join([f"{HEAD}\r\n", *["2026-11-20,a@b,False,2026-11-19,7,30\r\n"] * 3000]).encode()
+    half = Answer(200, "", {"Content-Length": "1000000"}, [content])
     told = Told()
-    with watched(tenant, instead={"/files/": [half]}) as service:
+    with watched(tenant, instead={f"/reports/{EMAIL}": [half]}) as service:
+        collected = collects(service, tmp_path, told, Reports=f"{EMAIL},{before}")
+    assert rows_of(of(collected.captures)) == expected(tenant, reports=f"{before},{EMAIL}")[USAGE]
+    assert of(collected.captures).rows == len(rows_of(of(collected.captures)))
+    assert told.texts("wait") == ["waiting 1 seconds: a download broke off"]
+    assert told.texts("log") == []
+    assert len(service.addresses(f"/reports/{before}")) == 1
+    assert len(service.addresses(f"/reports/{EMAIL}")) == 2
+
+
+def test_a_download_whose_end_cannot_be_told_is_no_download(tmp_path: Path) -> None:
+    """Without a length and without chunks a whole file looks as one that was cut where a row ends."""
+    tenant, told = Tenant(60), Told()
+    open_end = Answer(200, "", {"Connection": "close"}, [f"{HEAD}\r\n".encode()])
+    with watched(tenant, instead={"/files/": [open_end]}) as service:
         collected = collects(service, tmp_path, told, Reports=EMAIL)
     assert rows_of(of(collected.captures)) == expected(tenant, reports=EMAIL)[USAGE]
-    assert any("begins again, 1 of 5" in text for text in told.texts("log"))
+    assert told.texts("wait") == ["waiting 1 seconds: a download broke off"]
+
+
+@pytest.mark.parametrize("what", ["step", "run"])
+def test_a_download_that_drips_ends_at_the_deadline(what: str, tmp_path: Path) -> None:
+    """However steadily bytes come, step and run take no longer than their minutes."""
+    drip = Answer(200, "", {"Content-Length": "100000"}, dripping(f"{HEAD}\r\n".encode(), 0.3))
+    minutes = Minutes(step=0.05) if what == "step" else Minutes(run=0.05)
+    started = time.monotonic()
+    error = fails(tmp_path, {"/files/": [drip]}, minutes=minutes, Reports=EMAIL)
+    assert f"{what} is not done after 0.05 minutes" in str(error)
+    assert error.retryable
+    assert time.monotonic() - started < 5
 
 
 # --- facts and gaps ---
@@ -202,6 +274,7 @@ def test_mixed_names_are_counted(tmp_path: Path) -> None:
         (EMAIL, Answer(404, "{}")),
         ("getSkypeForBusinessActivityUserDetail", Answer(400, "{}")),
         ("getSkypeForBusinessActivityUserDetail", Answer(200, f"{HEAD}\r\n")),
+        ("getSkypeForBusinessActivityUserDetail", Answer(200)),
     ],
 )
 def test_a_report_that_is_not_there_is_a_fact(report: str, answer: Answer, tmp_path: Path) -> None:
@@ -212,6 +285,17 @@ def test_a_report_that_is_not_there_is_a_fact(report: str, answer: Answer, tmp_p
     assert not gaps(collected)
     assert of(collected.captures).rows == 0
     assert told.texts("log") == [f"fact: {report} is not offered by this cloud, or retired"]
+
+
+def test_a_setting_that_is_not_said_is_unknown(tmp_path: Path) -> None:
+    """Settings without displayConcealedNames are neither a gap nor an error."""
+    with watched(Tenant(9), instead={"/admin/reportSettings": [Answer(200, "{}")]}) as service:
+        assert not gaps(collects(service, tmp_path, Reports=EMAIL))
+
+
+def test_a_report_without_a_byte_is_no_fact(tmp_path: Path) -> None:
+    """Only a report that is retired may be empty."""
+    assert "it is empty" in str(fails(tmp_path, {"/files/": [Answer(200)]}, Reports=EMAIL))
 
 
 def test_a_wrong_request_is_no_fact(tmp_path: Path) -> None:
@@ -281,6 +365,21 @@ def test_a_row_becomes_cells() -> None:
     }
 
 
+def test_columns_are_known_in_any_case() -> None:
+    """Details keep the names as the file writes them."""
+    row = ["2026-11-20", "a@b", "FALSE", "2026-11-19", "7", "30", "x"]
+    assert lot(HEAD.upper() + ",oDD").item(row) == {
+        **lot(HEAD + ",oDD").item(row),
+        "Details": "SEND COUNT=7;oDD=x",
+    }
+    columns = "report refresh date,USER PRINCIPAL NAME,teams last activity date"
+    item = lot(columns).item(["", "a@b", "2026-01-02"])
+    assert (item["LastActivityDate"], item["Details"]) == (
+        "2026-01-02T00:00:00",
+        "teams last activity date=2026-01-02",
+    )
+
+
 def test_empty_cells_are_null() -> None:
     """Nothing in a cell is null, in each column; the period is then the one that was asked for."""
     item = lot(HEAD).item([""] * 6)
@@ -290,10 +389,8 @@ def test_empty_cells_are_null() -> None:
 
 def test_the_newest_of_several_dates_counts() -> None:
     """A report without a date of its own has those of its services; they stay in Details."""
-    columns = "Report Refresh Date,User Principal Name,Teams Last Activity Date,Exchange Last Activity Date"
-    item = lot(columns, "getOffice365ActiveUserDetail").item(
-        ["2026-11-20", "a@b", "2026-01-02", "2026-10-01"]
-    )
+    row = ["2026-11-20", "a@b", "2026-01-02", "2026-10-01"]
+    item = lot(SEVERAL, "getOffice365ActiveUserDetail").item(row)
     assert item["LastActivityDate"] == "2026-10-01T00:00:00"
     assert item["Details"] == "Teams Last Activity Date=2026-01-02;Exchange Last Activity Date=2026-10-01"
 
@@ -312,6 +409,10 @@ def test_activations_are_summed() -> None:
         ("Report Refresh Date,Name", None, "there is no column 'User Principal Name'"),
         ("User Principal Name", None, "there is no column 'Report Refresh Date'"),
         ("Report Refresh Date,User Principal Name,A,A", None, "a column comes twice"),
+        ("Report Refresh Date,User Principal Name,A,a", None, "a column comes twice"),
+        (HEAD, ["2026-02-30", "a@b", "", "", "", ""], "row 1 has the date '2026-02-30'"),
+        (SEVERAL, ["", "a@b", "2026-11-19", "2026-02-30"], "row 1 has the date '2026-02-30'"),
+        (SEVERAL, ["", "a@b", "2026-11-19", "-"], "row 1 has the date '-'"),
         (HEAD, ["20/11/2026", "a@b", "", "", "", ""], "row 1 has the date '20/11/2026'"),
         (HEAD, ["", "a@b", "", "2026-11-19T00:00:00", "", ""], "expected one such as 2026-11-24"),
         (

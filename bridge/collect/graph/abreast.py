@@ -38,14 +38,14 @@ class Stop:
         if self._called.wait(seconds):
             raise Stopped
 
-    def run(self, task: Callable[[], T]) -> T:
-        """Return or raise what a task does in a thread; raise Stopped as soon as somebody calls."""
-        return self.outcome(begin(task))
+    def outcome(self, coming: Future[T], look: Callable[[], None]) -> T:
+        """Return or raise what comes; raise Stopped if somebody calls before, whatever becomes of it.
 
-    def outcome(self, coming: Future[T]) -> T:
-        """Return or raise what comes; raise Stopped if somebody calls before, whatever becomes of it."""
+        While it is awaited ``look`` is called again and again, and what that raises is raised.
+        """
         while not wait([coming], timeout=_LOOK).done:
             self.check()
+            look()
         self.check()
         return coming.result()
 

@@ -33,7 +33,7 @@ def read(work: Work) -> None:
 
 
 def _asked(work: Work, path: str) -> requests.Response:
-    return work.client.stop.run(partial(work.client.get, work.options.root + path, headers=_EVENTUAL))
+    return work.client.run(partial(work.client.get, work.options.root + path, headers=_EVENTUAL))
 
 
 def _counted(entity: str, answer: requests.Response) -> dict[str, str | None]:

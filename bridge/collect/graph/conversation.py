@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -12,7 +16,7 @@ import tenacity
 from requests.auth import AuthBase
 from requests.exceptions import ChunkedEncodingError, ContentDecodingError, SSLError, Timeout
 
-from bridge.collect.graph.abreast import Stop
+from bridge.collect.graph.abreast import Stop, begin
 from bridge.collect.graph.bearer import Bearer
 from bridge.collect.graph.waiting import (
     ATTEMPTS,
@@ -27,10 +31,14 @@ from bridge.collect.graph.waiting import (
 )
 from bridge.errors import ReaderError, SignInError
 
+T = TypeVar("T")
+
 _TIMEOUT = 100.0  # seconds without a byte
 _SOON = 0.05  # seconds that are not worth telling
 _UNANSWERED = (requests.ConnectionError, Timeout, ChunkedEncodingError, ContentDecodingError)
 _EXPIRED_PAGES = {"Directory_ExpiredPageToken", "DirectoryPageTokenNotFoundException"}
+_HOST = re.compile("[a-z0-9_.:-]+")
+_BODY = 200  # UTF-16 units that are shown of a body that is no error of Graph
 
 
 class Forbidden(Exception):
@@ -42,7 +50,7 @@ class Forbidden(Exception):
 
 
 class Restart(Exception):
-    """A list or a download that cannot go on where it was; its step can begin again. The text says why."""
+    """A list that cannot go on where it was; its step can begin again. The text says why."""
 
 
 class _Unsigned(AuthBase):
@@ -76,11 +84,12 @@ class Client:
         Redirects are not followed. A rejected token is renewed once. With ``stream`` the body of an answer
         with status 200 has not been read yet. Raises ReaderError and SignInError.
         """
-        answer = self._patiently(address, headers or {}, stream)
+        ask = partial(self._once, address, headers or {}, stream)
+        answer = self.patiently(ask)
         if self.bearer is None or answer.status_code != 401:
             return answer
         if self.bearer.renew(answer.request):
-            answer = self._patiently(address, headers or {}, stream)
+            answer = self.patiently(ask)
         if answer.status_code == 401:
             raise SignInError(
                 f"The access token was refused. {said(answer)}",
@@ -89,16 +98,34 @@ class Client:
         return answer
 
     def blocks(self, answer: requests.Response, size: int) -> Iterator[bytes]:
-        """Yield the body of a streamed answer in blocks; raise Restart if it breaks off."""
+        """Yield the body of a streamed answer in blocks; raise Again if it breaks off, or may have done so.
+
+        Whoever asks for the blocks closes the answer: one that is being read cannot be closed by another.
+        """
         with answer:
+            if answer.raw.length_remaining is None and not answer.raw.chunked:
+                raise self._broken("came without a length, so its end cannot be told from a cut")
             try:
                 for block in answer.iter_content(size):
+                    self.stop.check()
                     self.deadline.refuse()
                     yield block
             except requests.RequestException:
-                raise Restart(f"{self.who} broke off its answer") from None
+                raise self._broken("broke off") from None
 
-    def _patiently(self, address: str, headers: Mapping[str, str], stream: bool) -> requests.Response:
+    def _broken(self, what: str) -> Again:
+        return Again("a download broke off", f"{self.who} {what}", None, UNANSWERED)
+
+    def run(self, task: Callable[[], T]) -> T:
+        """Return or raise what a task does in a thread; end at the deadline and when all stop."""
+        return self.outcome(begin(task))
+
+    def outcome(self, coming: Future[T]) -> T:
+        """Return or raise what comes; end at the deadline and when all stop."""
+        return self.stop.outcome(coming, self.deadline.refuse)
+
+    def patiently(self, task: Callable[[], T]) -> T:
+        """Return what a task does; wait and do it again where it raises Again, and ReaderError in the end."""
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(Again),
             wait=pause,
@@ -108,7 +135,7 @@ class Client:
             reraise=True,
         )
         try:
-            return retrying(self._once, address, headers, stream)
+            return retrying(task)
         except Again as error:
             attempts = retrying.statistics["attempt_number"]
             raise ReaderError(f"Gave up after {attempts} attempts: {error}", retryable=True) from None
@@ -120,6 +147,7 @@ class Client:
         self._announce(seconds, reason)
 
     def _announce(self, seconds: float, reason: str) -> None:
+        self.stop.check()
         self.deadline.refuse(seconds)
         if seconds > _SOON:
             self.tell_wait(f"waiting {round(seconds, 1):g} seconds: {reason}")
@@ -145,8 +173,8 @@ class Client:
         except _UNANSWERED as error:
             sentence = f"{self.who} did not answer: {self._shown(error)}"
             raise Again("no answer", sentence, None, UNANSWERED) from None
-        except requests.RequestException as error:
-            raise ReaderError(f"{self.who} cannot be asked: {self._shown(error)}") from None
+        except (requests.RequestException, ValueError) as error:  # an address, or one that a redirect names
+            raise ReaderError(f"{self.who} cannot be asked: {type(error).__name__}") from None
         if answer.status_code == 429 or (answer.status_code >= 500 and answer.status_code != 501):
             seconds = retry_after(answer)
             if answer.status_code == 429:
@@ -185,11 +213,24 @@ def authority(address: str) -> tuple[str, str, int | None]:
     try:
         parts = urlsplit(address)
         port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+        host = ascii_host(parts.hostname or "")
     except ValueError:
         return "", "", None
-    if "\\" in address or "@" in parts.netloc or not address.isprintable() or " " in address:
+    if not host or "\\" in address or "@" in parts.netloc or not address.isprintable() or " " in address:
         return "", "", None
-    return parts.scheme, parts.hostname or "", port
+    return parts.scheme, host, port
+
+
+def ascii_host(name: str) -> str:
+    """Return the name of a host as DNS has it; nothing for one that is none or can be read in two ways."""
+    plain = name.lower()
+    try:
+        encoded = plain.encode("idna").decode()
+        is_same = plain.isascii() or encoded.encode().decode("idna") == plain
+    except UnicodeError:
+        return ""
+    is_named = all(one.isascii() or one.isalnum() for one in plain) and _HOST.fullmatch(encoded)
+    return encoded if is_same and is_named else ""
 
 
 # --- refusals ---
@@ -216,8 +257,18 @@ def said(answer: requests.Response) -> str:
 
 def _error(answer: requests.Response) -> tuple[str, str]:
     """Return code and message of Graph's error body, or the beginning of a body that is something else."""
+    text = answer.content.decode("utf-8-sig", "replace")
     try:
-        error = json.loads(answer.content)["error"]
-        return str(error["code"]), str(error["message"])
-    except (ValueError, KeyError, TypeError):
-        return "no Graph error", answer.content[:200].decode("utf-8", "replace")
+        error = json.loads(text)["error"]
+        return _plain(error.get("code")), _plain(error.get("message"))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return "no Graph error", cut(text, _BODY)
+
+
+def _plain(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+def cut(text: str, units: int) -> str:
+    """Return so many UTF-16 units of a text, as .NET counts; half of a surrogate pair becomes U+FFFD."""
+    return text.encode("utf-16-le", "surrogatepass")[: 2 * units].decode("utf-16-le", "replace")

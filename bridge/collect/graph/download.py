@@ -29,8 +29,8 @@ def opened(report: Report, work: Work) -> Iterator[Iterator[bytes] | None]:
     """Give a report's CSV in blocks as they come; None if this cloud has no such report.
 
     A download that is refused, as one whose time is up, is asked for once more from the beginning. Raises
-    Forbidden without the permission, ReaderError for an address that is not allowed, Restart where a
-    download breaks off.
+    Forbidden without the permission, ReaderError for an address that is not allowed, Again where a download
+    breaks off.
     """
     with Session(work.route) as session:
         loader = replace(
@@ -41,19 +41,14 @@ def opened(report: Report, work: Work) -> Iterator[Iterator[bytes] | None]:
             who=f"The download of {report.name}",
         )
         answer = _answer(report, work, loader)
-        if answer is None:
-            yield None
-        else:
-            with answer:
-                yield _ahead(loader, loader.blocks(answer, _BLOCK))
+        yield None if answer is None else _ahead(loader, loader.blocks(answer, _BLOCK))
 
 
 def _answer(report: Report, work: Work, loader: Client) -> requests.Response | None:
     """Return the answer whose body is the report."""
-    stop = work.client.stop
     call = work.options.root.removesuffix("/v1.0") + report.path(work.options.period)
     for _ in range(2):
-        answer = stop.run(partial(work.client.get, call, stream=True))
+        answer = work.client.run(partial(work.client.get, call, stream=True))
         if answer.status_code == 404 or (answer.status_code == 400 and report.is_retired):
             return None
         if answer.status_code == 200:
@@ -65,7 +60,7 @@ def _answer(report: Report, work: Work, loader: Client) -> requests.Response | N
         address = answer.headers.get("Location", "")
         if not is_allowed(address, work.options):
             raise _elsewhere(report, address)
-        loaded = stop.run(partial(loader.get, address, stream=True))
+        loaded = loader.run(partial(loader.get, address, stream=True))
         if loaded.status_code == 200:
             return loaded
     raise ReaderError(
@@ -78,14 +73,16 @@ def _answer(report: Report, work: Work, loader: Client) -> requests.Response | N
 def is_allowed(address: str, options: Options) -> bool:
     """Return whether a report may come from an address; a simulated Graph serves its reports itself."""
     scheme, host, port = authority(address)
-    if (scheme, host, port) == authority(options.root):
-        return options.is_local
+    if options.is_local and (scheme, host, port) == authority(options.root):
+        return True
     return scheme == "https" and (host in options.hosts or f".{host}".endswith(".office.com"))
 
 
 def _elsewhere(report: Report, address: str) -> ReaderError:
     scheme, host, port = authority(address)
-    where = f"{scheme}://{host}:{port}" if host else "an address that is none"
+    if not host:
+        return ReaderError(f"Microsoft Graph names no address where {report.name} can be downloaded.")
+    where = f"{scheme}://{host}:{port}"
     return ReaderError(
         f"Microsoft Graph wants {report.name} to be downloaded from {where}, which is not allowed.",
         hint=f'If you trust that host, set the connection\'s parameter ReportHosts = "{host}".',
@@ -94,5 +91,5 @@ def _elsewhere(report: Report, address: str) -> ReaderError:
 
 def _ahead(client: Client, blocks: Iterator[bytes]) -> Iterator[bytes]:
     """Yield blocks that are read in a thread, so that a slow one keeps nobody from stopping."""
-    while block := client.stop.run(partial(next, blocks, b"")):
+    while block := client.run(partial(next, blocks, b"")):
         yield block

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import threading
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -41,7 +42,11 @@ class Graph:
         """
         _refuse_foreign(job.reader)
         asked = options.read(job.values)
-        run = _Run(job, self.route, asked, Bearer(job.values["AccessToken"], job.token), _one_at_a_time(say))
+        bearer = Bearer(job.values["AccessToken"], job.token)
+        with closing(_OneAtATime(say)) as told:
+            return self._collect(job, _Run(job, self.route, asked, bearer, told))
+
+    def _collect(self, job: Job, run: _Run) -> Collected:
         places = list(capture_paths(job))
         ends = {OPENING, CLOSING}
         done = {
@@ -71,15 +76,21 @@ def _refuse_foreign(reader: Reader) -> None:
         )
 
 
-def _one_at_a_time(say: Say) -> Say:
-    """Return a say that several threads can use."""
-    lock = threading.Lock()
+class _OneAtATime:
+    """A say that several threads can use, and that tells nothing any more once it is closed."""
 
-    def said(talk: Talk) -> None:
-        with lock:
-            say(talk)
+    def __init__(self, say: Say) -> None:
+        self._say: Say | None = say
+        self._lock = threading.Lock()
 
-    return said
+    def __call__(self, talk: Talk) -> None:
+        with self._lock:
+            if self._say is not None:
+                self._say(talk)
+
+    def close(self) -> None:
+        with self._lock:
+            self._say = None
 
 
 class _Run:

@@ -31,11 +31,13 @@ def read(call: Call, work: Work) -> None:
     """Write the rows of every item of a call."""
     lines = Lines([call.cells[column.prop] for column in work.step.columns])
     recent = Recent(call.once[0])
+    begun = False
     try:
         for items in pages(work.client, work.options.root + call.path, call.permission):
+            begun = True
             work.write(_lines(call, lines, recent.new(items), work))
     except Forbidden as refused:
-        if not call.gap or recent.items:
+        if not call.gap or begun:
             raise refused.error from None
         work.gap(call.gap, f"{call.permission} is missing: {refused}")
     if recent.again:
@@ -58,7 +60,6 @@ class Recent:
     """Drops items that came a short while ago, as those of a list that shifts while it is read."""
 
     def __init__(self, name: str) -> None:
-        self.items = 0
         self.again = 0
         self._name = name
         self._order: deque[str] = deque()
@@ -70,7 +71,6 @@ class Recent:
             key = item.get(self._name) if isinstance(item, dict) else None
             if type(key) is not str:
                 raise Unfit(f"there is no {self._name}")
-            self.items += 1
             if key in self._known:
                 self.again += 1
                 continue
@@ -95,7 +95,7 @@ def pages(client: Client, address: str, permission: str) -> Iterator[list[Item]]
     coming = begin(partial(_fetch, client, address, permission))
     while link is not None:
         seen.add(hash(link))
-        page = _parsed(client.stop.outcome(coming))
+        page = _parsed(client.outcome(coming))
         link = _next(page, address)
         if link is not None:
             if hash(link) in seen:

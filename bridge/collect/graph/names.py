@@ -7,6 +7,7 @@ ids with spaces around them, in either case, copies in Windows-1252 or with semi
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,15 +39,16 @@ def read(path: str) -> Names:
     if not path:
         return Names()
     try:
-        lines = _text(Path(path).read_bytes()).splitlines()
-        rows = list(csv.reader(lines, delimiter=_separator(lines[0]))) if lines else []
+        text = _text(Path(path).read_bytes())
+        heads = next(iter(text.splitlines()), "")
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=_separator(heads)))
     except (OSError, ValueError, csv.Error) as error:
         raise _wrong(path, f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    heads = [name.strip().casefold() for name in rows[0]] if rows else []
-    if missing := [name for name in (*_PRODUCT, *_PLAN) if name.casefold() not in heads]:
+    columns = [name.strip().casefold() for name in rows[0]] if rows else []
+    if missing := [name for name in (*_PRODUCT, *_PLAN) if name.casefold() not in columns]:
         raise _wrong(path, f"has no column {', '.join(missing)}")
     return Names(
-        *(_pairs(rows[1:], *(heads.index(name.casefold()) for name in two)) for two in (_PRODUCT, _PLAN))
+        *(_pairs(rows[1:], *(columns.index(name.casefold()) for name in two)) for two in (_PRODUCT, _PLAN))
     )
 
 

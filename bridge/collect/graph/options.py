@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from urllib.parse import urlsplit
 
 from bridge.collect.graph import names
+from bridge.collect.graph.conversation import ascii_host, authority
 from bridge.collect.graph.reports import REPORTS, Report
 from bridge.collect.graph.work import Options
 from bridge.errors import SettingsError
 from bridge.model import Secret
+from bridge.web.route import is_loopback
 
 _PERIODS = ("D7", "D30", "D90", "D180")
 
@@ -21,7 +22,7 @@ def read(values: Mapping[str, str | Secret]) -> Options:
         root=graph_root(plain.get("GraphRoot", "")),
         reports=_reports(plain.get("Reports", "")),
         period=_one_of("Period", plain.get("Period", "").upper() or "D30", _PERIODS),
-        hosts=frozenset(name.lower() for name in _listed(plain.get("ReportHosts", ""))),
+        hosts=frozenset(map(ascii_host, _listed(plain.get("ReportHosts", "")))),
         sign_ins=_one_of("SignIns", plain.get("SignIns", "").lower() or "yes", ("yes", "no")) == "yes",
         names=names.read(plain.get("ProductNames", "")),
     )
@@ -30,12 +31,8 @@ def read(values: Mapping[str, str | Secret]) -> Options:
 def graph_root(text: str) -> str:
     """Return the address below which the calls lie, always ending in /v1.0; SettingsError if it is none."""
     root = text.strip().rstrip("/").removesuffix("/v1.0")
-    try:
-        parts = urlsplit(root)
-        good = parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname))
-    except ValueError:
-        good = False
-    if not good or not parts.hostname:
+    scheme, host, _ = authority(root)
+    if scheme != "https" and not (scheme == "http" and is_loopback(host)):
         raise SettingsError(
             f"GraphRoot is {text!r}, expected an https address.",
             hint='Write GraphRoot = "https://graph.microsoft.com", or the root of your national cloud.',
@@ -43,23 +40,19 @@ def graph_root(text: str) -> str:
     return root + "/v1.0"
 
 
-def _is_loopback(host: str | None) -> bool:
-    return host in {"localhost", "::1"} or (host or "").startswith("127.")
-
-
 def _listed(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _reports(text: str) -> tuple[Report, ...]:
-    """Return the reports that a list names, in its order; the usual ones for an empty list."""
-    asked = list(dict.fromkeys(name.lower() for name in _listed(text)))
-    if asked == ["none"]:
+    """Return the reports that a list names, in the table's order; the usual ones for an empty list."""
+    asked = {name.lower() for name in _listed(text)}
+    if asked == {"none"}:
         return ()
-    known = {report.name.lower(): report for report in REPORTS}
-    for name in asked:
+    known = [report.name.lower() for report in REPORTS]
+    for name in sorted(asked):
         _one_of("Reports", name, known, shown=[report.name for report in REPORTS])
-    return tuple(known[name] for name in asked) or tuple(report for report in REPORTS if report.is_usual)
+    return tuple(one for one in REPORTS if one.name.lower() in asked or (one.is_usual and not asked))
 
 
 def _one_of(parameter: str, value: str, known: Collection[str], *, shown: Collection[str] = ()) -> str:

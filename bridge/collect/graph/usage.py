@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from functools import partial
-from itertools import islice
+from datetime import date
+from functools import lru_cache, partial
+from itertools import chain, islice
 
 from bridge.collect.graph import download, sheet
 from bridge.collect.graph.cells import Item, Lines, Unfit, text
@@ -60,15 +61,15 @@ def read(work: Work) -> None:
 def _note_setting(work: Work) -> None:
     """Note if the tenant conceals names, where Graph says so."""
     address = work.options.root + "/admin/reportSettings"
-    answer = work.client.stop.run(partial(work.client.get, address))
+    answer = work.client.run(partial(work.client.get, address))
     if answer.status_code in {400, 403, 404}:
         return
     if answer.status_code != 200:
         raise refusal(answer, "ReportSettings.Read.All")
     try:
-        concealed = json.loads(answer.content)["displayConcealedNames"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ReaderError("Microsoft Graph answered without displayConcealedNames.") from error
+        concealed = json.loads(answer.content).get("displayConcealedNames")
+    except (ValueError, AttributeError) as error:
+        raise ReaderError("Microsoft Graph answered with something that is no reportSettings.") from error
     if concealed is True:
         work.gap(
             "concealed",
@@ -77,13 +78,26 @@ def _note_setting(work: Work) -> None:
 
 
 def _read(report: Report, lines: Lines, work: Work) -> None:
-    with download.opened(report, work) as blocks:
-        found = None if blocks is None else _copied(report, blocks, lines, work)
+    """Write a report's rows and note what they hide; a download that breaks off is tried again."""
+    work.writer.mark()
+    found = work.client.patiently(partial(_attempt, report, lines, work))
     if found is None or (report.is_retired and not found.rows):
         work.log(f"fact: {report.name} is not offered by this cloud, or retired")
     elif found.concealed:
         counts = f"hides the names in {found.concealed} of {found.rows} rows"
         work.gap("concealed", f"{report.name} {counts}. {_SWITCH}")
+
+
+def _attempt(report: Report, lines: Lines, work: Work) -> Lot | None:
+    """Write a report's rows in place of those of an attempt before; None if there is no such report."""
+    work.writer.rewind()
+    with download.opened(report, work) as blocks:
+        if blocks is None:
+            return None
+        first = next(blocks, b"")
+        if not first and report.is_retired:
+            return None
+        return _copied(report, chain([first], blocks), lines, work)
 
 
 def _copied(report: Report, blocks: Iterator[bytes], lines: Lines, work: Work) -> Lot:
@@ -105,12 +119,12 @@ class Lot:
         self.rows = self.concealed = 0
         self._report = report.name
         self._period = period if report.has_period else "ALL"
-        self._at = {column: place for place, column in enumerate(columns)}
+        self._at = {column.casefold(): place for place, column in enumerate(columns)}
         if len(self._at) != len(columns):
             raise Unfit("a column comes twice")
         self._principal = self._needed(report.principal)
         self._refreshed = self._needed(_REFRESHED)
-        self._last = [self._at[name] for name in (_LAST, "Last Activated Date") if name in self._at][:1]
+        self._last = self._places(_LAST, "Last Activated Date")[:1]
         used = {
             self._principal,
             self._refreshed,
@@ -118,17 +132,18 @@ class Lot:
             *self._places(_PERIOD, _PRODUCT, _DELETED, _ASSIGNED),
         }
         if not self._last:
-            self._last = [place for name, place in self._at.items() if name.endswith(" " + _LAST)]
-        self._devices = self._places(*_DEVICES) if _PRODUCT in self._at else None
-        self._details = [(place, _escaped(name)) for name, place in self._at.items() if place not in used]
+            self._last = [place for name, place in self._at.items() if name.endswith(f" {_LAST}".casefold())]
+        self._devices = self._places(*_DEVICES) if self._places(_PRODUCT) else None
+        self._details = [(place, _escaped(name)) for place, name in enumerate(columns) if place not in used]
 
     def _needed(self, column: str) -> int:
-        if column not in self._at:
+        if not (places := self._places(column)):
             raise Unfit(f"there is no column {column!r}")
-        return self._at[column]
+        return places[0]
 
     def _places(self, *columns: str) -> list[int]:
-        return [self._at[column] for column in columns if column in self._at]
+        names = [column.casefold() for column in columns]
+        return [self._at[name] for name in names if name in self._at]
 
     def item(self, row: list[str]) -> Item:
         """Return a row's cells by the columns of the step."""
@@ -143,14 +158,15 @@ class Lot:
             "UserPrincipalName": principal or None,
             "Product": self._text(row, _PRODUCT),
             "IsDeleted": _TRUTH.get((self._text(row, _DELETED) or "").lower()),
-            "LastActivityDate": self._date(max([row[place] for place in self._last], default="")),
+            "LastActivityDate": max([self._date(row[place]) or "" for place in self._last], default="")
+            or None,
             "ActivatedDevices": self._sum(row),
             "AssignedProducts": self._text(row, _ASSIGNED),
             "Details": self._joined(row),
         }
 
     def _text(self, row: list[str], column: str) -> str | None:
-        place = self._at.get(column)
+        place = self._at.get(column.casefold())
         return None if place is None else row[place] or None
 
     def _asked(self, text: str | None) -> str:
@@ -159,11 +175,11 @@ class Lot:
         return f"D{text}" if text.isascii() and text.isdigit() else text
 
     def _date(self, text: str) -> str | None:
-        if not text:
-            return None
-        if not _DATE.fullmatch(text):
-            raise Unfit(f"row {self.rows} has the date {text[:80]!r}, expected one such as 2026-11-24")
-        return text + "T00:00:00"
+        try:
+            return _day(text) if text else None
+        except ValueError as error:
+            what = f"row {self.rows} has the date {text[:80]!r}, expected one such as 2026-11-24"
+            raise Unfit(what) from error
 
     def _sum(self, row: list[str]) -> str | None:
         """Return the number of devices on which a product is activated."""
@@ -178,6 +194,14 @@ class Lot:
         """Return every other cell with its column's name, joined so that it can be taken apart again."""
         parts = [f"{name}={_escaped(row[place])}" for place, name in self._details if row[place]]
         return ";".join(parts) or None
+
+
+@lru_cache
+def _day(text: str) -> str:
+    """Return the moment at which a day begins; ValueError if it is none."""
+    if not _DATE.fullmatch(text):
+        raise ValueError(text)
+    return f"{date.fromisoformat(text)}T00:00:00"
 
 
 _TRUTH = {"true": "true", "false": "false"}

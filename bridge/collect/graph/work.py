@@ -8,14 +8,14 @@ from urllib.parse import urlsplit
 
 from bridge import system
 from bridge.capture import CaptureWriter
-from bridge.collect.graph.conversation import Client
+from bridge.collect.graph.conversation import Client, cut
 from bridge.collect.graph.names import Names
 from bridge.collect.graph.reports import Report
 from bridge.model import Gap, Say, Step, Talk
 from bridge.web.route import Route
 
 _BEAT = 2.0  # seconds between two words about the rows so far
-_GAP_TEXT = 600  # characters of a gap, as the PowerShell host cuts it
+_GAP_TEXT = 600  # UTF-16 units of a gap, as the PowerShell host cuts it
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,9 @@ class Work:
 
     def gap(self, name: str, text: str) -> None:
         """Note that something is left out."""
-        shown = text if len(text) <= _GAP_TEXT else text[:_GAP_TEXT] + "..."
+        shown = cut(text, _GAP_TEXT)
+        if len(text.encode("utf-16-le", "surrogatepass")) > 2 * _GAP_TEXT:
+            shown += "..."
         self.gaps.append(Gap(name, shown))
         self.say(Talk("gap", f"{name} (1): {shown}", step=self.step.id))
 
