@@ -1,4 +1,4 @@
-"""One step of a reader folder of our own invention, run in the real PowerShell of this machine."""
+"""Steps of a reader folder of our own invention, run in the real PowerShell of this machine."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from lxml import etree
 
 from bridge.capture import NAMESPACE, unescape
 from bridge.collect.powershell import PowerShell, find_powershell
-from bridge.model import Collected, Job, Minutes, Owner, Secret, Talk, TokenSource
+from bridge.model import Capture, Collected, Job, Minutes, Owner, Secret, Talk, TokenSource
 from bridge.readers.folder import load
-from tests.folders import config_xml, make_reader_folder, readers_xml, source_step
+from tests.folders import INPUTS, PARAMETERS, config_xml, make_reader_folder, readers_xml, source_step
 
 VALUES: Mapping[str, str | Secret] = {"ServiceUrl": "https://badges.example", "ApiKey": Secret("key-canary")}
 FUNCTIONS = """
@@ -26,6 +26,15 @@ def this_powershell(environment: Mapping[str, str] | None = None) -> PowerShell:
     """Return the engine with this machine's PowerShell."""
     environment = os.environ if environment is None else environment
     return PowerShell(find_powershell(os.environ, windows=False), environment, windows=False)
+
+
+@dataclass(frozen=True)
+class Body:
+    """What a step's function does, the columns of its rows, and its inputs."""
+
+    text: str
+    columns: Sequence[str] = ("A",)
+    inputs: str = INPUTS
 
 
 @dataclass
@@ -45,21 +54,23 @@ class Reading:
     token: TokenSource | None = None
     environment: Mapping[str, str] | None = None
     said: list[Talk] = field(default_factory=list)
+    parameters: str = PARAMETERS
+
+    @property
+    def bodies(self) -> Mapping[str, Body]:
+        """The steps' bodies by the steps' names."""
+        return {"LoadHolder": Body(self.body, self.columns)}
 
     def job(self) -> Job:
         """Build the reader folder and return the job."""
-        columns = "".join(
-            f'<OutputSchema Name="{name}" Type="nvarchar" Property="{name}"/>' for name in self.columns
-        )
-        script = (
-            f"{self.before}\n{self.functions}\n"
-            "function ListHolders { param([string]$ServiceUrl, [string]$ApiKey)\n" + self.body + "\n}\n"
-        )
+        bodies = self.bodies
+        script = "".join([f"{self.before}\n{self.functions}\n", *map(_function, bodies, bodies.values())])
+        steps = [_step(name, order, body) for order, (name, body) in enumerate(bodies.items(), start=1)]
         reader = make_reader_folder(
             self.folder,
             script=script,
-            readers={"Holder.xml": readers_xml(source_step(columns=columns))},
-            config=config_xml({"Holder.xml": "Computer"}),
+            readers={"Holder.xml": readers_xml(*steps)},
+            config=config_xml({"Holder.xml": "Computer"}, parameters=self.parameters),
         )
         run = self.folder / "run"
         (run / "capture").mkdir(parents=True)
@@ -91,6 +102,50 @@ class Reading:
     def log(self) -> str:
         """Everything that was said as log text."""
         return "\n".join(talk.text for talk in self.said if talk.kind == "log")
+
+
+def _function(name: str, body: Body) -> str:
+    return f"function {_method(name)} {{ param([string]$ServiceUrl, [string]$ApiKey)\n{body.text}\n}}\n"
+
+
+def _step(name: str, order: int, body: Body) -> str:
+    columns = "".join(
+        f'<OutputSchema Name="{one}" Type="nvarchar" Property="{one}"/>' for one in body.columns
+    )
+    return source_step(name, order, method=_method(name), inputs=body.inputs, columns=columns)
+
+
+def _method(name: str) -> str:
+    return f"List{name.removeprefix('Load')}s"
+
+
+@dataclass
+class Together(Reading):
+    """A run of several steps in one PowerShell, for tests that each look at one of them."""
+
+    body: str = ""
+    steps: Mapping[str, Body] = field(default_factory=dict)
+    collected: dict[str, Capture] = field(default_factory=dict)
+
+    @property
+    def bodies(self) -> Mapping[str, Body]:
+        """The steps' bodies by the steps' names."""
+        return self.steps
+
+    def collect(self) -> Collected:
+        """Run the steps and keep their captures."""
+        whole = super().collect()
+        self.collected = dict(zip(self.steps, whole.captures, strict=True))
+        return whole
+
+    def rows_of(self, step: str) -> list[dict[str, str | None]]:
+        """Return a step's rows, column -> text."""
+        return read(self.collected[step].path)
+
+    def log_of(self, step: str) -> str:
+        """Return what was said as log text while a step ran."""
+        said = (talk.text for talk in self.said if talk.kind == "log" and talk.step == f"Holder.xml/{step}")
+        return "\n".join(said)
 
 
 def read(path: Path) -> list[dict[str, str | None]]:

@@ -12,15 +12,55 @@ import pytest
 
 from bridge.errors import ReaderError, ReaderOutputError, SettingsError, SignInError
 from bridge.model import Gap, Owner, Secret, Talk
-from tests.reading import FUNCTIONS, Reading, read, this_powershell
+from tests.folders import PARAMETERS
+from tests.reading import FUNCTIONS, VALUES, Body, Reading, Together, this_powershell
 
 pytestmark = pytest.mark.powershell
 
 
-def one_cell(folder: Path, expression: str) -> str | None:
-    """Return the cell text of a property with this value."""
-    reading = Reading(folder, f"New-Object PSObject -Property @{{ A = {expression} }}")
-    return reading.rows()[0]["A"]
+PLAIN: dict[str, Body] = {}  # step -> body; one PowerShell runs them all, and each has its test
+PLAIN["Early"] = Body("return")
+OURS: dict[str, Body] = {}  # the same for a folder of our own
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Together:
+    """Return the steps of PLAIN, run."""
+    together = Together(
+        tmp_path_factory.mktemp("plain"),
+        steps=PLAIN,
+        before="""
+        $global:Kept = 'kept'
+        Write-Warning 'an old module'; Write-Error 'known' -ErrorId Known -ErrorAction Continue
+        """,
+        tolerate_errors=("Known,Badges.ps1", "Known.Harmless,ListTolerateds"),
+        skip_patterns=(r"(?i)\bskip(ped|ping)?\b",),
+        token=lambda _: Secret("never"),
+    )
+    together.collect()
+    return together
+
+
+asked: list[Secret | None] = []
+
+
+@pytest.fixture(scope="module")
+def ours(tmp_path_factory: pytest.TempPathFactory) -> Together:
+    """Return the steps of OURS, run."""
+
+    def source(rejected: Secret | None) -> Secret:
+        asked.append(rejected)
+        return Secret(f"token-{len(asked)}")
+
+    together = Together(
+        tmp_path_factory.mktemp("ours"),
+        steps=OURS,
+        owner=Owner.BRIDGE,
+        before="Write-Warning 'gap before: said once'",
+        token=source,
+    )
+    together.collect()
+    return together
 
 
 def refusal(
@@ -37,24 +77,35 @@ def refusal(
 # --- rows ---
 
 
-def test_an_object_that_is_changed_and_emitted_again_is_a_row_each_time(tmp_path: Path) -> None:
+PLAIN["Changed"] = Body(
+    "$row = New-Object PSObject -Property @{ A = 0 }; foreach ($n in 1..3) { $row.A = $n; $row }"
+)
+
+
+def test_an_object_that_is_changed_and_emitted_again_is_a_row_each_time(plain: Together) -> None:
     """The properties are read the moment the object is emitted."""
-    body = "$row = New-Object PSObject -Property @{ A = 0 }; foreach ($n in 1..3) { $row.A = $n; $row }"
-    assert [row["A"] for row in Reading(tmp_path, body).rows()] == ["1", "2", "3"]
+    assert [row["A"] for row in plain.rows_of("Changed")] == ["1", "2", "3"]
 
 
-def test_columns_come_by_property_in_declared_order(tmp_path: Path) -> None:
+PLAIN["Ordered"] = Body(
+    "New-Object PSObject -Property @{ third = 3; FIRST = 1; Second = 2; More = 4 }",
+    ("First", "Second", "Third"),
+)
+
+
+def test_columns_come_by_property_in_declared_order(plain: Together) -> None:
     """A hash table's own order does not matter, nor does the case of a property's name."""
-    body = "New-Object PSObject -Property @{ third = 3; FIRST = 1; Second = 2; More = 4 }"
-    rows = Reading(tmp_path, body, ("First", "Second", "Third")).rows()
+    rows = plain.rows_of("Ordered")
     assert rows == [{"First": "1", "Second": "2", "Third": "3"}]
 
 
-def test_a_reader_that_emits_nothing_has_no_rows(tmp_path: Path) -> None:
+PLAIN["Nothing"] = Body("return")
+
+
+def test_a_reader_that_emits_nothing_has_no_rows(plain: Together) -> None:
     """Zero rows without an error are a result."""
-    reading = Reading(tmp_path, "return")
-    assert reading.rows() == []
-    assert reading.capture.exists()
+    assert plain.rows_of("Nothing") == []
+    assert plain.collected["Nothing"].path.exists()
 
 
 @pytest.mark.parametrize(
@@ -90,24 +141,31 @@ def test_a_missing_key_of_a_hashtable_row_is_an_error(tmp_path: Path) -> None:
     assert "'B'" in said
 
 
-def test_hashtables_and_data_rows_are_rows(tmp_path: Path) -> None:
-    """Properties of dictionaries and adapted objects are read like those of others; DBNull is null."""
-    body = """
+PLAIN["Tabled"] = Body(
+    """
     @{ A = 'one'; B = $null }
     [ordered]@{ B = ''; A = 'two' }
     $table = New-Object System.Data.DataTable
     [void]$table.Columns.Add('A'); [void]$table.Columns.Add('B')
     [void]$table.Rows.Add('three', [DBNull]::Value)
     $table.Rows | ForEach-Object { $_ }
-    """
-    rows = Reading(tmp_path, body, ("A", "B")).rows()
+    """,
+    ("A", "B"),
+)
+
+
+def test_hashtables_and_data_rows_are_rows(plain: Together) -> None:
+    """Properties of dictionaries and adapted objects are read like those of others; DBNull is null."""
+    rows = plain.rows_of("Tabled")
     assert [(row["A"], row["B"]) for row in rows] == [("one", None), ("two", ""), ("three", None)]
 
 
-def test_null_and_empty_are_told_apart(tmp_path: Path) -> None:
+PLAIN["Empty"] = Body("New-Object PSObject -Property @{ A = $null; B = '' }", ("A", "B"))
+
+
+def test_null_and_empty_are_told_apart(plain: Together) -> None:
     """Null is no attribute, the empty text is an empty one."""
-    rows = Reading(tmp_path, "New-Object PSObject -Property @{ A = $null; B = '' }", ("A", "B")).rows()
-    assert rows == [{"A": None, "B": ""}]
+    assert plain.rows_of("Empty") == [{"A": None, "B": ""}]
 
 
 @pytest.mark.parametrize(
@@ -198,27 +256,40 @@ MOMENTS_AND_TEXTS: list[tuple[str, str | None]] = [
 ]
 
 
-def texts_of(folder: Path, cases: Sequence[tuple[str, str | None]]) -> list[tuple[str, str | None]]:
-    """Return each case's expression with its cell text; all are emitted as one row."""
+def emitting(cases: Sequence[tuple[str, str | None]]) -> Body:
+    """Return the body that emits each case's expression, all as one row."""
     names = [f"A{number}" for number in range(len(cases))]
     cells = "; ".join(f"{name} = {one}" for name, (one, _) in zip(names, cases, strict=True))
-    row = Reading(folder, f"New-Object PSObject -Property @{{ {cells} }}", names).rows()[0]
-    return [(expression, row[name]) for name, (expression, _) in zip(names, cases, strict=True)]
+    return Body(f"New-Object PSObject -Property @{{ {cells} }}", names)
 
 
-def test_canonical_text_of_simple_values(tmp_path: Path) -> None:
+def texts_of(
+    row: dict[str, str | None], cases: Sequence[tuple[str, str | None]]
+) -> list[tuple[str, str | None]]:
+    """Return each case's expression with its cell text."""
+    return [(expression, row[f"A{number}"]) for number, (expression, _) in enumerate(cases)]
+
+
+PLAIN["Simple"] = emitting(VALUES_AND_TEXTS)
+PLAIN["Moment"] = emitting(MOMENTS_AND_TEXTS)
+
+
+def test_canonical_text_of_simple_values(plain: Together) -> None:
     """Each type has one text, the same in every culture and version."""
-    assert texts_of(tmp_path, VALUES_AND_TEXTS) == VALUES_AND_TEXTS
+    assert texts_of(plain.rows_of("Simple")[0], VALUES_AND_TEXTS) == VALUES_AND_TEXTS
 
 
-def test_moments_keep_their_zone_and_their_fraction(tmp_path: Path) -> None:
+def test_moments_keep_their_zone_and_their_fraction(plain: Together) -> None:
     """UTC ends in Z, unspecified in nothing, an offset stays; no trailing zeros."""
-    assert texts_of(tmp_path, MOMENTS_AND_TEXTS) == MOMENTS_AND_TEXTS
+    assert texts_of(plain.rows_of("Moment")[0], MOMENTS_AND_TEXTS) == MOMENTS_AND_TEXTS
 
 
-def test_a_local_moment_carries_its_offset(tmp_path: Path) -> None:
+PLAIN["Local"] = emitting([("[datetime]::new(2026, 7, 1, 2, 30, 15, [DateTimeKind]::Local)", None)])
+
+
+def test_a_local_moment_carries_its_offset(plain: Together) -> None:
     """A local DateTime says which time zone's it is."""
-    text = one_cell(tmp_path, "[datetime]::new(2026, 7, 1, 2, 30, 15, [DateTimeKind]::Local)")
+    text = plain.rows_of("Local")[0]["A0"]
     assert text is not None
     assert text[19] in "+-"
     assert dt.datetime.fromisoformat(text) == dt.datetime(2026, 7, 1, 2, 30, 15).astimezone()
@@ -292,12 +363,14 @@ def test_a_soft_error_fails_the_step(tmp_path: Path) -> None:
     assert "one page was refused" in refusal(tmp_path, body)
 
 
-def test_a_tolerated_error_is_a_gap(tmp_path: Path) -> None:
+PLAIN["Tolerated"] = Body(
+    "Write-Error 'known' -ErrorId Known.Harmless; New-Object PSObject -Property @{ A = 1 }"
+)
+
+
+def test_a_tolerated_error_is_a_gap(plain: Together) -> None:
     """An error record whose id the connection lists is written down, and the step succeeds."""
-    body = "Write-Error 'known' -ErrorId Known.Harmless; New-Object PSObject -Property @{ A = 1 }"
-    found = "Known.Harmless,ListHolders"
-    collected = Reading(tmp_path, body, tolerate_errors=(found,)).collect()
-    assert collected.captures[0].gaps == (Gap("error", "known", 1),)
+    assert plain.collected["Tolerated"].gaps == (Gap("error", "known", 1),)
 
 
 def test_another_errors_id_is_not_tolerated(tmp_path: Path) -> None:
@@ -354,9 +427,8 @@ def test_a_missing_function_is_named(tmp_path: Path) -> None:
 # --- a clean room ---
 
 
-def test_the_readers_code_sees_a_fresh_session(tmp_path: Path) -> None:
-    """No strict mode, no preference, no variable and no function of the host reaches it."""
-    body = """
+PLAIN["Fresh"] = Body(
+    """
     $thing = New-Object PSObject -Property @{ There = 1 }
     New-Object PSObject -Property @{
         Missing = [string]($null -eq $thing.NotThere)
@@ -367,9 +439,14 @@ def test_the_readers_code_sees_a_fresh_session(tmp_path: Path) -> None:
         Ours = [string]@(Get-Variable Ends, Job, Secrets, Values, BridgeToken -ErrorAction Ignore).Count
         Functions = [string]@(Get-Command Invoke-Steps, EscapeCell, ConvertCell -ErrorAction Ignore).Count
     }
-    """
-    columns = ("Missing", "Undefined", "Errors", "Verbose", "Host", "Ours", "Functions")
-    assert Reading(tmp_path, body, columns).rows() == [
+    """,
+    ("Missing", "Undefined", "Errors", "Verbose", "Host", "Ours", "Functions"),
+)
+
+
+def test_the_readers_code_sees_a_fresh_session(plain: Together) -> None:
+    """No strict mode, no preference, no variable and no function of the host reaches it."""
+    assert plain.rows_of("Fresh") == [
         {
             "Missing": "True",
             "Undefined": "True",
@@ -382,45 +459,56 @@ def test_the_readers_code_sees_a_fresh_session(tmp_path: Path) -> None:
     ]
 
 
-def test_steps_share_one_runspace(tmp_path: Path) -> None:
+PLAIN["Kept"] = Body("New-Object PSObject -Property @{ A = $global:Kept }")
+
+
+def test_steps_share_one_runspace(plain: Together) -> None:
     """What the init script keeps in a script or global variable is there when the step runs."""
-    reading = Reading(
-        tmp_path, "New-Object PSObject -Property @{ A = $global:Kept }", before="$global:Kept = 'kept'"
-    )
-    assert reading.rows() == [{"A": "kept"}]
+    assert plain.rows_of("Kept") == [{"A": "kept"}]
 
 
-@pytest.mark.parametrize(
-    "escape",
-    [
-        "Start-Process -NoNewWindow -Wait printf 'ESCAPED\\n'",
+ESCAPES = {
+    "Started": "Start-Process -NoNewWindow -Wait printf 'ESCAPED\\n'",
+    "Processed": (
         "$p = [Diagnostics.Process]::Start([Diagnostics.ProcessStartInfo]@{"
-        " FileName = 'printf'; Arguments = 'ESCAPED'; UseShellExecute = $false }); $p.WaitForExit()",
+        " FileName = 'printf'; Arguments = 'ESCAPED'; UseShellExecute = $false }); $p.WaitForExit()"
+    ),
+    "Opened": (
         "$o = [Console]::OpenStandardOutput(); $b = [Text.Encoding]::ASCII.GetBytes('ESCAPED');"
-        " $o.Write($b, 0, $b.Length); $o.Flush()",
-    ],
-)
-def test_text_that_escapes_to_standard_output_is_log_text(tmp_path: Path, escape: str) -> None:
+        " $o.Write($b, 0, $b.Length); $o.Flush()"
+    ),
+}
+for step, escape in ESCAPES.items():
+    PLAIN[step] = Body(f"{escape}; New-Object PSObject -Property @{{ A = 1 }}; {escape}")
+
+
+@pytest.mark.parametrize("step", ESCAPES)
+def test_text_that_escapes_to_standard_output_is_log_text(plain: Together, step: str) -> None:
     """The three ways around the host's standard output disturb no event, even without a line end."""
-    body = f"{escape}; New-Object PSObject -Property @{{ A = 1 }}; {escape}"
-    reading = Reading(tmp_path, body)
-    assert reading.rows() == [{"A": "1"}]
-    assert reading.log.count("ESCAPED") == 2
+    assert plain.rows_of(step) == [{"A": "1"}]
+    assert plain.log_of(step).count("ESCAPED") == 2
 
 
-def test_console_and_host_writing_reach_no_event(tmp_path: Path) -> None:
+PLAIN["Console"] = Body(
+    "Write-Host 'for people'; [Console]::WriteLine('gone'); New-Object PSObject -Property @{ A = 1 }"
+)
+
+
+def test_console_and_host_writing_reach_no_event(plain: Together) -> None:
     """Write-Host is a record, [Console]::WriteLine goes nowhere."""
-    body = "Write-Host 'for people'; [Console]::WriteLine('gone'); New-Object PSObject -Property @{ A = 1 }"
-    reading = Reading(tmp_path, body)
-    assert reading.rows() == [{"A": "1"}]
-    assert "host: for people" in reading.log
-    assert "gone" not in reading.log
+    assert plain.rows_of("Console") == [{"A": "1"}]
+    assert "host: for people" in plain.log_of("Console")
+    assert "gone" not in plain.log
 
 
-def test_a_program_that_reads_standard_input_finds_it_closed(tmp_path: Path) -> None:
+PLAIN["Input"] = Body(
+    "$read = & sh -c 'cat | wc -c'; New-Object PSObject -Property @{ A = ([string]$read).Trim() }"
+)
+
+
+def test_a_program_that_reads_standard_input_finds_it_closed(plain: Together) -> None:
     """It neither hangs nor gets the job, with its secrets."""
-    body = "$read = & sh -c 'cat | wc -c'; New-Object PSObject -Property @{ A = ([string]$read).Trim() }"
-    assert Reading(tmp_path, body).rows() == [{"A": "0"}]
+    assert plain.rows_of("Input") == [{"A": "0"}]
 
 
 def test_a_forged_event_is_log_text(tmp_path: Path) -> None:
@@ -439,15 +527,17 @@ def test_a_forged_event_is_log_text(tmp_path: Path) -> None:
 # --- streams ---
 
 
-def test_all_six_streams_are_told(tmp_path: Path) -> None:
-    """Verbose, warning, debug, information and progress reach the log as they are called."""
-    body = """
+PLAIN["Streams"] = Body(
+    """
     $DebugPreference = 'Continue'
     Write-Verbose 'a detail'; Write-Warning 'a warning'; Write-Debug 'for makers'
     Write-Information 'for your information'; Write-Progress -Activity 'reading' -Status 'x'
     """
-    reading = Reading(tmp_path, body)
-    collected = reading.collect()
+)
+
+
+def test_all_six_streams_are_told(plain: Together) -> None:
+    """Verbose, warning, debug, information and progress reach the log as they are called."""
     for line in (
         "verbose: a detail",
         "warning: a warning",
@@ -455,54 +545,63 @@ def test_all_six_streams_are_told(tmp_path: Path) -> None:
         "host: for your",
         "progress: r",
     ):
-        assert line in reading.log
-    assert collected.captures[0].gaps == (Gap("warning", "a warning", 1),)
+        assert line in plain.log_of("Streams")
+    assert plain.collected["Streams"].gaps == (Gap("warning", "a warning", 1),)
 
 
-def test_skipped_items_are_gaps_with_their_count(tmp_path: Path) -> None:
+PLAIN["Skipping"] = Body(
+    "1..3 | ForEach-Object { Write-Verbose 'user not found, skipping' }; Write-Verbose 'fine'"
+)
+
+
+def test_skipped_items_are_gaps_with_their_count(plain: Together) -> None:
     """A verbose line that matches the connection's patterns says that something was left out."""
-    body = "1..3 | ForEach-Object { Write-Verbose 'user not found, skipping' }; Write-Verbose 'fine'"
-    collected = Reading(tmp_path, body, skip_patterns=(r"(?i)\bskip(ped|ping)?\b",)).collect()
-    assert collected.captures[0].gaps == (Gap("skipped", "user not found, skipping", 3),)
+    assert plain.collected["Skipping"].gaps == (Gap("skipped", "user not found, skipping", 3),)
 
 
-def test_gaps_of_the_init_script_are_not_lost(tmp_path: Path) -> None:
+def test_gaps_of_the_init_script_are_not_lost(plain: Together) -> None:
     """What is said before the first step belongs to it."""
-    before = "Write-Warning 'an old module'; Write-Error 'known' -ErrorId Known -ErrorAction Continue"
-    collected = Reading(tmp_path, "return", before=before, tolerate_errors=("Known,Badges.ps1",)).collect()
-    assert collected.captures[0].gaps == (Gap("warning", "an old module"), Gap("error", "known"))
+    assert plain.collected["Early"].gaps == (Gap("warning", "an old module"), Gap("error", "known"))
 
 
-def test_many_long_gaps_are_one_event_still(tmp_path: Path) -> None:
-    """Each is cut, so that the event that carries all of them stays below a MiB."""
-    body = """
+PLAIN["Warning"] = Body(
+    """
     foreach ($n in 1..250) { Write-Warning ("$n" + [string][char]0x4E2D * 5000) }
     New-Object PSObject -Property @{ A = 1 }
     """
-    gaps = Reading(tmp_path, body).collect().captures[0].gaps
+)
+
+
+def test_many_long_gaps_are_one_event_still(plain: Together) -> None:
+    """Each is cut, so that the event that carries all of them stays below a MiB."""
+    gaps = plain.collected["Warning"].gaps
     assert len(gaps) == 201
     assert gaps[-1] == Gap("warning", "(more, each different)", 50)
     assert max(len(gap.text) for gap in gaps) < 700
 
 
-def test_a_gap_is_a_text_that_a_record_can_hold(tmp_path: Path) -> None:
-    """Half of a surrogate pair, given or left by a cut, becomes U+FFFD."""
-    body = """
+PLAIN["Surrogate"] = Body(
+    """
     Write-Warning ([string][char]0xD83D + ' alone')
     Write-Warning ('x' * 599 + [char]::ConvertFromUtf32(0x1F600))
     """
-    first, second = Reading(tmp_path, body).collect().captures[0].gaps
+)
+
+
+def test_a_gap_is_a_text_that_a_record_can_hold(plain: Together) -> None:
+    """Half of a surrogate pair, given or left by a cut, becomes U+FFFD."""
+    first, second = plain.collected["Surrogate"].gaps
     assert first.text == "\ufffd alone"
     assert second.text == "x" * 599 + "\ufffd..."
 
 
-def test_named_gaps_are_for_our_own_readers(tmp_path: Path) -> None:
+PLAIN["Named"] = Body("Write-Warning 'gap concealed: names are hashed'")
+
+
+def test_named_gaps_are_for_our_own_readers(plain: Together, ours: Together) -> None:
     """`Write-Warning 'gap NAME: TEXT'` names a gap only in our folders; elsewhere it is any warning."""
-    body = "Write-Warning 'gap concealed: names are hashed'"
-    ours = Reading(tmp_path / "ours", body, owner=Owner.BRIDGE).collect()
-    theirs = Reading(tmp_path / "theirs", body).collect()
-    assert ours.captures[0].gaps == (Gap("concealed", "names are hashed", 1),)
-    assert theirs.captures[0].gaps == (Gap("warning", "gap concealed: names are hashed", 1),)
+    assert ours.collected["Named"].gaps == (Gap("concealed", "names are hashed", 1),)
+    assert plain.collected["Named"].gaps == (Gap("warning", "gap concealed: names are hashed", 1),)
 
 
 def test_a_pattern_that_net_does_not_take_is_named(tmp_path: Path) -> None:
@@ -540,39 +639,56 @@ NASTY = [
 ]
 
 
-@pytest.mark.parametrize("text", NASTY)
-def test_parameters_reach_the_reader_unharmed(tmp_path: Path, text: str) -> None:
-    """Quotes, subexpressions, backticks, line ends and dashes are data."""
+@pytest.fixture(scope="module")
+def nasty(tmp_path_factory: pytest.TempPathFactory) -> Together:
+    """Return one step for each nasty text, run; each gets its text, and as a secret that text and an x."""
+    names = [f"Nasty{number}" for number in range(len(NASTY))]
+    values: dict[str, str | Secret] = dict(VALUES)
+    for name, text in zip(names, NASTY, strict=True):
+        values |= {f"{name}Url": text, f"{name}Key": Secret(text + "x")}
     body = "New-Object PSObject -Property @{ A = $ServiceUrl; B = $ApiKey }"
-    values: dict[str, str | Secret] = {"ServiceUrl": text, "ApiKey": Secret(text + "x")}
-    assert Reading(tmp_path, body, ("A", "B"), values=values).rows() == [{"A": text, "B": text + "x"}]
+    together = Together(
+        tmp_path_factory.mktemp("nasty"),
+        values=values,
+        parameters=PARAMETERS
+        + "".join(
+            f'<Parameter Name="{name}Url" DisplayText="URL" Type="text" IsMandatory="true"/>'
+            f'<Parameter Name="{name}Key" DisplayText="key" Type="password" IsMandatory="true"/>'
+            for name in names
+        ),
+        steps={
+            name: Body(
+                body,
+                ("A", "B"),
+                f'<InputVariable Name="ServiceUrl" Variable="{name}Url"/>'
+                f'<InputVariable Name="ApiKey" Variable="{name}Key"/>',
+            )
+            for name in names
+        },
+    )
+    together.collect()
+    return together
 
 
-def test_a_token_is_asked_for_and_renewed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", NASTY)
+def test_parameters_reach_the_reader_unharmed(nasty: Together, text: str) -> None:
+    """Quotes, subexpressions, backticks, line ends and dashes are data."""
+    assert nasty.rows_of(f"Nasty{NASTY.index(text)}") == [{"A": text, "B": text + "x"}]
+
+
+def test_a_token_is_asked_for_and_renewed(ours: Together) -> None:
     """Our readers get a token by BridgeToken.Get, and another one when they say that it was rejected."""
-    asked: list[Secret | None] = []
-
-    def source(rejected: Secret | None) -> Secret:
-        asked.append(rejected)
-        return Secret(f"token-{len(asked)}")
-
-    body = """
-    $first = $BridgeToken.Get($null)
-    $second = $BridgeToken.Get($first)
-    Write-Verbose "got $first and $second"
-    New-Object PSObject -Property @{ A = $second.Length; B = [string]($second -eq 'token-2') }
-    """
-    reading = Reading(tmp_path, body, ("A", "B"), owner=Owner.BRIDGE, token=source)
-    assert reading.rows() == [{"A": "7", "B": "True"}]
+    assert ours.rows_of("Token") == [{"A": "7", "B": "True"}]
     assert asked == [None, Secret("token-1")]
-    assert "got *** and ***" in reading.log
+    assert "got *** and ***" in ours.log
 
 
-def test_other_folders_get_no_token(tmp_path: Path) -> None:
+PLAIN["Tokenless"] = Body("New-Object PSObject -Property @{ A = [string](Test-Path variable:BridgeToken) }")
+
+
+def test_other_folders_get_no_token(plain: Together) -> None:
     """BridgeToken exists for our own folders only."""
-    body = "New-Object PSObject -Property @{ A = [string](Test-Path variable:BridgeToken) }"
-    reading = Reading(tmp_path, body, token=lambda _: Secret("never"))
-    assert reading.rows() == [{"A": "False"}]
+    assert plain.rows_of("Tokenless") == [{"A": "False"}]
 
 
 def test_a_refused_token_fails_with_its_own_error(tmp_path: Path) -> None:
@@ -636,11 +752,13 @@ def test_the_environment_is_a_written_list(tmp_path: Path) -> None:
     assert rows == [{"A": "False", "B": "True", "C": "http://p:1"}]
 
 
-def test_secrets_stand_in_no_command_line(tmp_path: Path) -> None:
+PLAIN["Processes"] = Body("& ps -eo args | ForEach-Object { New-Object PSObject -Property @{ A = $_ } }")
+
+
+def test_secrets_stand_in_no_command_line(plain: Together) -> None:
     """What other accounts can see of our processes shows neither the secret nor a parameter."""
-    body = "& ps -eo args | ForEach-Object { New-Object PSObject -Property @{ A = $_ } }"
     subprocess.run(["ps", "-V"], check=True, capture_output=True)
-    seen = "\n".join(row["A"] or "" for row in Reading(tmp_path, body).rows())
+    seen = "\n".join(row["A"] or "" for row in plain.rows_of("Processes"))
     assert "Invoke-Reader.ps1" in seen
     assert "key-canary" not in seen
     assert "badges.example" not in seen
@@ -666,16 +784,25 @@ New-Object PSObject -Property @{ A = $global:times }
 Write-Warning "gap early: $global:times"
 if ($global:times -lt 3) { throw 'restart: forgotten' }
 """
+OURS["Again"] = Body(AGAIN)  # the first, since it gets the init script's gaps
+OURS["Named"] = PLAIN["Named"]
+OURS["Token"] = Body(
+    """
+    $first = $BridgeToken.Get($null)
+    $second = $BridgeToken.Get($first)
+    Write-Verbose "got $first and $second"
+    New-Object PSObject -Property @{ A = $second.Length; B = [string]($second -eq 'token-2') }
+    """,
+    ("A", "B"),
+)
 
 
-def test_a_reader_of_ours_may_ask_for_a_step_from_its_beginning(tmp_path: Path) -> None:
+def test_a_reader_of_ours_may_ask_for_a_step_from_its_beginning(ours: Together) -> None:
     """Rows and gaps of an attempt that asks for another do not count; the init script's gaps still do."""
-    reading = Reading(tmp_path, AGAIN, owner=Owner.BRIDGE, before="Write-Warning 'gap before: said once'")
-    (capture,) = reading.collect().captures
-    assert read(capture.path) == [{"A": "3"}]
-    assert capture.gaps == (Gap("before", "said once", 1), Gap("early", "3", 1))
+    assert ours.rows_of("Again") == [{"A": "3"}]
+    assert ours.collected["Again"].gaps == (Gap("before", "said once", 1), Gap("early", "3", 1))
     for number in (1, 2):
-        assert f"host: restart {number} of 5 after 1 rows: forgotten" in reading.log
+        assert f"host: restart {number} of 5 after 1 rows: forgotten" in ours.log
 
 
 @pytest.mark.parametrize(
