@@ -643,7 +643,8 @@ def test_a_permission_that_vanishes_after_an_empty_page_is_no_gap(tmp_path: Path
     """What counts is the page, not whether it brought anything."""
     body = refused("Authorization_RequestDenied")
     later = {"signInActivity&$top=500&$skiptoken": [Answer(403, body)]}
-    assert "HTTP 403" in str(fails(tmp_path, later, Faults(empty_every=1)))
+    error = fails(tmp_path, later, Faults(empty_every=1), minutes=Minutes(step=0.2))
+    assert "HTTP 403" in str(error)
 
 
 @pytest.mark.parametrize(
