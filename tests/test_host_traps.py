@@ -295,14 +295,36 @@ def test_a_local_moment_carries_its_offset(plain: Together) -> None:
     assert dt.datetime.fromisoformat(text) == dt.datetime(2026, 7, 1, 2, 30, 15).astimezone()
 
 
-def test_the_culture_changes_no_text(tmp_path: Path) -> None:
-    """Under de-DE a double keeps its point and a date its form."""
-    environment = {**os.environ, "LANG": "de_DE.UTF-8"}
-    body = """
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Together:
+    """Return steps that are run in an environment of their own."""
+    together = Together(
+        tmp_path_factory.mktemp("elsewhere"),
+        environment={
+            **os.environ,
+            "LANG": "de_DE.UTF-8",
+            "PSModulePath": "/stray-path",
+            "STRAY": "1",
+            "https_proxy": "http://p:1",
+        },
+        steps={"Culture": CULTURE, "Environment": ENVIRONMENT},
+    )
+    together.collect()
+    return together
+
+
+CULTURE = Body(
+    """
     $culture = (Get-Culture).Name
     New-Object PSObject -Property @{ A = 1.5; B = $culture; C = [decimal]2.25; D = (1.5).ToString() }
-    """
-    row = Reading(tmp_path, body, ("A", "B", "C", "D"), environment=environment).rows()[0]
+    """,
+    ("A", "B", "C", "D"),
+)
+
+
+def test_the_culture_changes_no_text(elsewhere: Together) -> None:
+    """Under de-DE a double keeps its point and a date its form."""
+    row = elsewhere.rows_of("Culture")[0]
     if (row["B"], row["D"]) != ("de-DE", "1,5"):
         pytest.skip(f"this PowerShell has no German culture (no ICU): {row}")
     assert (row["A"], row["C"]) == ("1.5", "2.25")
@@ -741,14 +763,18 @@ def test_a_version_check_must_return_a_dotted_version(tmp_path: Path, answer: st
     assert found in tested.version_error
 
 
-def test_the_environment_is_a_written_list(tmp_path: Path) -> None:
-    """A stray variable and an inherited PSModulePath do not reach the reader."""
-    environment = {**os.environ, "PSModulePath": "/stray-path", "STRAY": "1", "https_proxy": "http://p:1"}
-    body = """
+ENVIRONMENT = Body(
+    """
     New-Object PSObject -Property @{ A = [string]($env:PSModulePath -like '*stray-path*')
         B = [string]($null -eq $env:STRAY); C = $env:https_proxy }
-    """
-    rows = Reading(tmp_path, body, ("A", "B", "C"), environment=environment).rows()
+    """,
+    ("A", "B", "C"),
+)
+
+
+def test_the_environment_is_a_written_list(elsewhere: Together) -> None:
+    """A stray variable and an inherited PSModulePath do not reach the reader."""
+    rows = elsewhere.rows_of("Environment")
     assert rows == [{"A": "False", "B": "True", "C": "http://p:1"}]
 
 

@@ -21,7 +21,7 @@ from lxml import etree
 from bridge.collect.powershell import PowerShell, find_powershell
 from bridge.collect.powershell.host import MOST_LOG_LINES
 from bridge.errors import BeaconError, ReaderError, ReaderOutputError
-from bridge.model import Job, Minutes, Owner
+from bridge.model import Collected, EngineFacts, Job, Minutes, Owner
 from bridge.readers.folder import load
 from tests.folders import config_xml, make_reader_folder, readers_xml, source_step, target_step
 from tests.reading import FUNCTIONS, Reading, this_powershell
@@ -103,10 +103,15 @@ def test_a_path_over_the_limit_is_refused_before_the_start(tmp_path: Path) -> No
 # --- what it says of itself ---
 
 
+@pytest.fixture(scope="module")
+def facts() -> EngineFacts:
+    """Return what this machine's PowerShell says of itself."""
+    return this_powershell().probe()
+
+
 @pytest.mark.powershell
-def test_a_probe_tells_what_powershell_says_of_itself() -> None:
+def test_a_probe_tells_what_powershell_says_of_itself(facts: EngineFacts) -> None:
     """Version, edition, bits, policy and language mode are read inside that PowerShell."""
-    facts = this_powershell().probe()
     assert (facts.name, facts.bits.inside) == ("powershell", 64 if sys.maxsize > 2**32 else 32)
     assert facts.language_mode == "FullLanguage"
     assert facts.version[0].isdigit()
@@ -116,7 +121,7 @@ def test_a_probe_tells_what_powershell_says_of_itself() -> None:
 
 
 @pytest.mark.powershell
-def test_the_capture_says_what_wrote_it(tmp_path: Path) -> None:
+def test_the_capture_says_what_wrote_it(tmp_path: Path, facts: EngineFacts) -> None:
     """The capture's header is the third proof of the bits."""
     reading = Reading(tmp_path, "New-Object PSObject -Property @{ A = 1 }")
     reading.collect()
@@ -126,7 +131,7 @@ def test_the_capture_says_what_wrote_it(tmp_path: Path) -> None:
         "path",
         "LoadHolder",
     )
-    assert header.get("bits") == str(this_powershell().probe().bits.inside)
+    assert header.get("bits") == str(facts.bits.inside)
 
 
 # --- steps ---
@@ -162,28 +167,40 @@ def test_steps_run_in_order_and_stop_at_the_first_failure(tmp_path: Path) -> Non
     assert sorted(path.name for path in (run / "capture").iterdir()) == ["001.xml", "002.xml.part"]
 
 
-@pytest.mark.powershell
-@pytest.mark.parametrize(
-    ("begins", "applies"), [("2.4", True), ("2.10", False), ("2", True), ("3.0.1", False)]
-)
-def test_a_step_that_begins_with_a_later_version_does_not_apply(
-    tmp_path: Path, begins: str, applies: bool
-) -> None:
-    """VersionFrom is compared as dotted numbers with what VersionCheck says (here 2.4)."""
+APPLIES = {"2.4": True, "2.10": False, "2": True, "3.0.1": False}  # version that a step begins with
+LATER = {begins: f"Later{number}" for number, begins in enumerate(APPLIES)}
+
+
+@pytest.fixture(scope="module")
+def dated(tmp_path_factory: pytest.TempPathFactory) -> Collected:
+    """Return what is collected of a folder for version 2.4, with a step for each version of APPLIES."""
     column = '<OutputSchema Name="A" Type="int" Property="A"/>'
     script = FUNCTIONS + "function One { New-Object PSObject -Property @{ A = 1 } }"
-    steps = [
-        source_step("Always", 1, method="One", inputs="", columns=column),
-        source_step("Later", 2, method="One", inputs="", columns=column, more=f'VersionFrom="{begins}"'),
+    steps = [source_step("Always", 1, method="One", inputs="", columns=column)] + [
+        source_step(name, order, method="One", inputs="", columns=column, more=f'VersionFrom="{begins}"')
+        for order, (begins, name) in enumerate(LATER.items(), start=2)
     ]
-    folder = make_reader_folder(tmp_path, script=script, readers={"Holder.xml": readers_xml(*steps)})
-    run = tmp_path / "run"
+    parent = tmp_path_factory.mktemp("dated")
+    folder = make_reader_folder(parent, script=script, readers={"Holder.xml": readers_xml(*steps)})
+    run = parent / "run"
     (run / "capture").mkdir(parents=True)
     job = Job("r", load(folder, Owner.PATH), {"ServiceUrl": "u", "ApiKey": "k"}, run, Minutes(1, 1, 1))
-    collected = this_powershell().collect(job, lambda talk: None)
-    assert collected.source_version == "2.4"
-    assert collected.not_applicable == (() if applies else ("Holder.xml/Later",))
-    assert len(collected.captures) == (2 if applies else 1)
+    return this_powershell().collect(job, lambda talk: None)
+
+
+@pytest.mark.powershell
+@pytest.mark.parametrize(("begins", "applies"), APPLIES.items())
+def test_a_step_that_begins_with_a_later_version_does_not_apply(
+    dated: Collected, begins: str, applies: bool
+) -> None:
+    """VersionFrom is compared as dotted numbers with what VersionCheck says (here 2.4)."""
+    step = f"Holder.xml/{LATER[begins]}"
+    captured = [capture.step for capture in dated.captures]
+    assert dated.source_version == "2.4"
+    assert (step in dated.not_applicable) is not applies
+    assert captured.count(step) == (1 if applies else 0)
+    assert captured.count("Holder.xml/Always") == 1
+    assert len(captured) + len(dated.not_applicable) == 1 + len(APPLIES)
 
 
 # --- text ---
@@ -298,10 +315,10 @@ def test_a_full_disk_fails_the_step(tmp_path: Path) -> None:
 
 
 @pytest.mark.powershell
-@pytest.mark.parametrize("name", ["with blank", "Zürich ä", "it's $(a) `b`", "[brackets]"])
-def test_paths_with_blanks_umlauts_and_quotes_work(tmp_path: Path, name: str) -> None:
-    """The reader folder and the run folder may be called anything."""
-    reading = Reading(tmp_path / name, "New-Object PSObject -Property @{ A = 1 }")
+def test_paths_with_blanks_umlauts_and_quotes_work(tmp_path: Path) -> None:
+    """The reader folder and the run folder may be called anything: here each lies below all of these."""
+    folder = tmp_path / "with blank" / "Zürich ä" / "it's $(a) `b`" / "[brackets]"
+    reading = Reading(folder, "New-Object PSObject -Property @{ A = 1 }")
     assert reading.rows() == [{"A": "1"}]
 
 
