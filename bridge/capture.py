@@ -41,6 +41,8 @@ _ENTITIES = {
 }
 # Bytes that need no care: neither markup nor a control character, nor the first one of U+FFFE.
 _SURE = bytes(byte for byte in range(0x20, 0x100) if byte not in b'&<>"\xef')
+_MARKUP = "".join(_ENTITIES).encode()
+_SEPARATOR = "\x7f"  # hardly ever in a text; where it is, each cell is looked at by itself
 
 
 def escape(text: str) -> str:
@@ -76,6 +78,16 @@ def attribute(text: str) -> str:
 def _shown(cell: str) -> str:
     """Return canonical cell text with every escape that it needs."""
     return attribute(escape(cell)) if _SPECIAL.search(cell) else cell
+
+
+def _marked_up(cells: tuple[str | None, ...]) -> tuple[str | None, ...]:
+    """Return cells that need no escape but entities, all of them written at once."""
+    texts = [cell for cell in cells if cell is not None]
+    written = attribute(_SEPARATOR.join(texts)).split(_SEPARATOR)
+    if len(written) != len(texts):
+        return tuple([None if cell is None else attribute(cell) for cell in cells])
+    rest = iter(written)
+    return tuple([None if cell is None else next(rest) for cell in cells])
 
 
 def attributes(values: Iterable[tuple[str, str | None]]) -> str:
@@ -133,8 +145,13 @@ class RowForm:
         """Return one row in its only form."""
         try:
             line = (self.text % cells).encode()
-            if line.translate(None, _SURE) == self.marks and b"_x" not in line:
-                return line
+            if b"_x" not in line:
+                care = line.translate(None, _SURE)
+                if care == self.marks:
+                    return line
+                if not care.translate(None, _MARKUP):
+                    cells = _marked_up(cells)
+                    return (self.text % cells).encode()
         except UnicodeEncodeError:  # a lone surrogate
             pass
         return (self.text % tuple([None if cell is None else _shown(cell) for cell in cells])).encode()

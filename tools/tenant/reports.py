@@ -282,9 +282,12 @@ USUAL = (
 
 
 def asked(text: str) -> tuple[Report, ...]:
-    """Return the reports that a list of names means: nothing is the usual four, ``none`` is none."""
-    names = (
-        [name.strip().lower() for name in text.split(",")] if text.strip() else list(map(str.lower, USUAL))
-    )
-    known = {report.name.lower(): report for report in _ALL}
-    return () if names == ["none"] else tuple(known[name] for name in dict.fromkeys(names))
+    """Return the reports that a list of names means, in the order of the table.
+
+    Nothing is the usual four, ``none`` is none.
+    """
+    names = {name.strip().lower() for name in (text if text.strip() else ",".join(USUAL)).split(",")}
+    known = tuple(report for report in _ALL if report.name.lower() in names)
+    if len(known) != len(names - {"none"}):
+        raise KeyError(text)
+    return known

@@ -13,7 +13,9 @@ from bridge.capture import RowForm, openings
 Item = dict[str, Any]
 Shown = Callable[[Any], str | None]
 
-_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,7})?Z")
+_SECONDS = r"[0-9]{4}-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9]"
+_MOMENT = re.compile(_SECONDS + r"(?:\.[0-9]{1,7})?Z")
+_USUAL = re.compile(f"{_SECONDS}Z")  # found sooner, and nearly always
 
 
 class Unfit(ValueError):
@@ -62,12 +64,15 @@ def flag(name: str) -> Cell:
 
 def moment(name: str) -> Cell:
     """Return the cell of a moment in UTC: ``yyyy-MM-ddTHH:mm:ss[.f]Z`` without trailing zeros."""
-    is_moment = _MOMENT.fullmatch
+    is_usual, is_moment = _USUAL.fullmatch, _MOMENT.fullmatch
 
     def shown(value: Any) -> str:  # noqa: ANN401
-        if type(value) is not str or not is_moment(value):
-            raise _other(name, value, "a moment such as 2026-11-24T08:15:30Z")
-        return value if len(value) == 20 else value[:-1].rstrip("0").rstrip(".") + "Z"
+        if type(value) is str:
+            if is_usual(value):
+                return value
+            if is_moment(value):
+                return value[:-1].rstrip("0").rstrip(".") + "Z"
+        raise _other(name, value, "a moment such as 2026-11-24T08:15:30Z")
 
     return Cell(name, shown)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -35,7 +35,7 @@ def read(call: Call, work: Work) -> None:
     try:
         for items in pages(work.client, work.options.root + call.path, call.permission):
             begun = True
-            work.write(_lines(call, lines, recent.new(items), work))
+            work.write(_lines(call, lines, recent, items, work))
     except Forbidden as refused:
         if not call.gap or begun:
             raise refused.error from None
@@ -44,11 +44,11 @@ def read(call: Call, work: Work) -> None:
         work.log(f"{recent.again:,} {call.once[1]} came twice and are written once")
 
 
-def _lines(call: Call, lines: Lines, items: Iterable[Item], work: Work) -> list[bytes]:
+def _lines(call: Call, lines: Lines, recent: Recent, items: Sequence[Item], work: Work) -> list[bytes]:
     made: list[bytes] = []
     names: Names = work.options.names
     try:
-        for item in items:
+        for item in recent.new(items):
             for row in call.rows(item, names):
                 made.append(lines.line(row))
     except Unfit as error:
@@ -65,20 +65,35 @@ class Recent:
         self._order: deque[str] = deque()
         self._known: set[str] = set()
 
-    def new(self, items: Iterable[Item]) -> Iterator[Item]:
-        """Yield the items that did not come a short while ago; raise Unfit for one that is none."""
-        for item in items:
-            key = item.get(self._name) if isinstance(item, dict) else None
-            if type(key) is not str:
-                raise Unfit(f"there is no {self._name}")
-            if key in self._known:
-                self.again += 1
-                continue
-            self._known.add(key)
-            self._order.append(key)
-            if len(self._order) > _WINDOW:
-                self._known.discard(self._order.popleft())
-            yield item
+    def new(self, items: Sequence[Item]) -> Iterable[Item]:
+        """Return the items that did not come a short while ago; raise Unfit for one that is none."""
+        ids = list(map(self._id, items))
+        fresh = set(ids)
+        if len(fresh) == len(ids) and self._known.isdisjoint(fresh):
+            self._keep(ids)
+            return items
+        return [item for item, id in zip(items, ids, strict=True) if self._is_new(id)]
+
+    def _is_new(self, id: str) -> bool:
+        if id in self._known:
+            self.again += 1
+            return False
+        self._keep([id])
+        return True
+
+    def _keep(self, ids: list[str]) -> None:
+        """Know these, and forget as many of the oldest as there are too many."""
+        self._order.extend(ids)
+        self._known.update(ids)
+        self._known.difference_update(
+            [self._order.popleft() for _ in range(max(0, len(self._order) - _WINDOW))]
+        )
+
+    def _id(self, item: Item) -> str:
+        id = item.get(self._name) if isinstance(item, dict) else None
+        if type(id) is not str:
+            raise Unfit(f"there is no {self._name}")
+        return id
 
 
 # --- pages ---
