@@ -17,7 +17,7 @@ from bridge.model import Gap, Owner, Secret, Talk
 from tests.folders import PARAMETERS
 from tests.reading import FUNCTIONS, VALUES, Body, Reading, Together, this_powershell
 
-pytestmark = pytest.mark.powershell
+pytestmark = [pytest.mark.powershell, pytest.mark.xdist_group("traps")]  # one worker runs the steps, once
 
 
 PLAIN: dict[str, Body] = {}  # step -> body; one PowerShell runs them all, and each has its test
