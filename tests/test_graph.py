@@ -6,6 +6,7 @@ import _thread
 import json
 import shutil
 import socket
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -724,3 +725,12 @@ def test_a_parameter_that_means_nothing_is_refused(
         collects(service, tmp_path, None, USUAL, **{parameter: value})
     assert said in str(caught.value)
     assert not service.asked
+
+
+def test_threads_take_short_turns_only_meanwhile(tmp_path: Path) -> None:
+    """While lists are read side by side a thread waits a millisecond for its turn; afterwards as before."""
+    usual, seen = sys.getswitchinterval(), set()
+    with serve(Tenant(3)) as service:
+        Graph().collect(a_job(service, tmp_path), lambda talk: seen.add(sys.getswitchinterval()))
+    assert 0.001 in {round(one, 6) for one in seen}
+    assert sys.getswitchinterval() == usual
