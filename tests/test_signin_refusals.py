@@ -284,6 +284,18 @@ OTHERS = CERTIFICATE.pem().partition("-----BEGIN CERT")[0] + new_certificate().p
         (b"", None, "no PFX and no PEM"),
         (CERTIFICATE.pem().replace("MII", "MIX").encode(), None, "is damaged"),
     ],
+    ids=[
+        "PFX, wrong passphrase",
+        "PFX, no passphrase",
+        "PEM, wrong passphrase",
+        "PEM, no passphrase",
+        "two keys",
+        "no key",
+        "another key",
+        "neither",
+        "nothing",
+        "damaged",
+    ],
 )
 def test_a_file_that_is_no_certificate(content: bytes, passphrase: str | None, said: str) -> None:
     """What is wrong with a PFX or PEM is a wrong setting, in one sentence that says what to do."""
