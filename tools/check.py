@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tools import environment  # the checkout is on the path only from here on
 
-PROCESSES = "2"
+PROCESSES = "4"  # on two cores: many tests wait for a server or a child
 
 
 @dataclass(frozen=True)

@@ -106,6 +106,7 @@ def child(config: str) -> int:
 
 def draw(points: Sequence[Point], folder: Path, engine: str) -> None:
     """Draw time and memory over users, both axes' steps being tenfold."""
+    folder.mkdir(parents=True, exist_ok=True)
     labels = [f"{one.users:,} users" for one in points]
     time = {"collect": [one.collect for one in points], "convert": [one.convert for one in points]}
     memory = {"beacon-bridge": [one.peak for one in points]}

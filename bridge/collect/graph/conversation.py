@@ -20,6 +20,7 @@ from bridge.collect.graph.abreast import Stop, begin
 from bridge.collect.graph.bearer import Bearer
 from bridge.collect.graph.waiting import (
     ATTEMPTS,
+    THROTTLED,
     UNANSWERED,
     Again,
     Budget,
@@ -179,7 +180,8 @@ class Client:
             seconds = retry_after(answer)
             if answer.status_code == 429:
                 self.budget.hold(seconds or 0.0)
-            raise Again(f"HTTP {answer.status_code}", self._said(answer), seconds, ATTEMPTS)
+            attempts = THROTTLED if answer.status_code == 429 else ATTEMPTS
+            raise Again(f"HTTP {answer.status_code}", self._said(answer), seconds, attempts)
         self.budget.relax()
         return answer
 

@@ -15,6 +15,7 @@ from bridge import system
 from bridge.errors import ReaderError
 
 ATTEMPTS = 10  # of one request, the first included
+THROTTLED = 100  # of one that is throttled: side by side, one call can be the unlucky one again and again
 UNANSWERED = 4  # attempts where nothing answers at all
 LONGEST_WAIT = 60.0  # seconds, where Graph does not say how long
 WAITED = 900.0  # seconds, altogether for one request
