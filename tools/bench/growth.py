@@ -82,7 +82,8 @@ def point(users: int, engine: str) -> Point:
         said = measure.run(measure.python(CHILD, "--child", config), environment={demo.TOKEN_VARIABLE: token})
         cpu = measure.children_seconds() - before
     run, peaks = map(json.loads, said.strip().rsplit("\n", 1))
-    return Point(users, *_taken(run), cpu, peaks["peak"] / measure.MB, peaks["children"] / measure.MB)
+    powershell = peaks["children"] / measure.MB if engine == "powershell" else 0.0
+    return Point(users, *_taken(run), cpu, peaks["peak"] / measure.MB, powershell)
 
 
 def _taken(run: Mapping[str, Any]) -> tuple[int, float, float]:
