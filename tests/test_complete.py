@@ -16,12 +16,12 @@ from hypothesis import strategies as some
 from bridge import beacon, pipeline
 from bridge.collect.graph.reports import REPORTS
 from bridge.complete.checks import ORDER
-from bridge.complete.drop import SIGN_IN
 from bridge.complete.facts import (
     ASSIGNMENT,
     CLOSING,
     COMMERCE,
     OPENING,
+    SIGN_IN,
     SUBSCRIPTION,
     USAGE,
     USER,
@@ -85,7 +85,7 @@ class Tenant:
     )
     report: Sequence[str] = ("user0@contoso.example", "user1@contoso.example")
     others: Sequence[str] = USUAL[1:3]  # reports with a row
-    signed_in: Sequence[str] = tuple(map(user, range(30)))
+    signed_in: Sequence[str] = tuple(map(user, range(40)))
 
     @property
     def by_step(self) -> dict[str, Sequence[Cells]]:
@@ -242,6 +242,7 @@ def test_truth_passes(tmp_path_factory: pytest.TempPathFactory, users: int, held
         [row(SUBSCRIPTION, SkuId=E3, AppliesTo="User", ConsumedUnits=str(len(holders)))],
         (),
         holders,
+        signed_in=ids,
     )
     found = checks(tmp_path_factory.mktemp("truth"), tenant)
     assert {check.level for check in found.values()} == {"ok"}, found
@@ -300,6 +301,53 @@ def test_users_lie_within_the_counts(
     assert all(f"{number:,}" in check.text for number in (rows, *counts))
 
 
+@pytest.mark.parametrize(
+    ("rows", "level"),
+    [
+        (40, "ok"),
+        (39, "noted"),
+        (30, "noted"),
+        (29, "refused"),
+        (50, "noted"),
+        (51, "refused"),
+        (1, "refused"),
+    ],
+)
+def test_sign_ins_lie_within_the_counts(tmp_path: Path, rows: int, level: str) -> None:
+    """There is a row for each user, so a list of sign-ins that ends early is noticed."""
+    check = checks(tmp_path, replace(TRUE, signed_in=tuple(map(user, range(rows)))))["sign-ins"]
+    whose = "1 user's" if rows == 1 else f"{rows} users'"
+    text = f"{whose} sign-ins read; Microsoft Graph counted 40 and 40, give or take 10"
+    assert (check.level, check.text) == (level, text)
+
+
+@pytest.mark.parametrize(
+    ("said", "gaps"), [("no", {}), (" NO ", {}), ("yes", {SIGN_IN: "sign-ins"})], ids=str
+)
+def test_sign_ins_that_were_not_read_are_not_compared(
+    tmp_path: Path, said: str, gaps: Mapping[str, str]
+) -> None:
+    """Whether they were not asked for, or may not be read."""
+    tenant = replace(TRUE, signed_in=())
+    found = checks(tmp_path, tenant, gaps, parameters={**ROOT, "SignIns": said})
+    assert "sign-ins" not in found
+    assert found["users"].level == "ok"
+
+
+@pytest.mark.parametrize(("rows", "level"), [(0, "noted"), (1, "refused")])
+def test_sign_ins_that_nobody_saved_by_hand_are_noted(tmp_path: Path, rows: int, level: str) -> None:
+    """An engine that brings none home is refused; by hand only some of them are."""
+    place = at_work(tmp_path, replace(TRUE, signed_in=TRUE.signed_in[:rows]))
+    run = pipeline.collect(place, contoso(place), silent)
+    with pytest.raises(ReaderOutputError, match="sign-ins: "):
+        pipeline.convert(place, run, silent)
+    files = {line.step.id: place.runs.path(run.run) / str(line.capture) for line in run.steps}
+    with suppress(ReaderOutputError):
+        pipeline.convert_by_hand(place, contoso(place), "bridge:Microsoft 365", files, silent)
+    found = {check.name: check.level for check in place.runs.load("last:Contoso").checks}
+    assert found["sign-ins"] == level
+
+
 def test_a_user_who_was_read_twice_is_refused(tmp_path: Path) -> None:
     """The number and one id are told; the same call may succeed later, and the next command is a new run."""
     place = at_work(tmp_path, replace(TRUE, users=(*TRUE.users, user(7), user(8))))
@@ -321,7 +369,7 @@ def test_every_check_is_made_though_one_refuses(tmp_path: Path) -> None:
         pipeline.run(place, contoso(place), silent)
     run = place.runs.load("last:Contoso")
     assert len(run.checks) == len(ORDER) + 1
-    assert run.refused_checks == ("users", "assignments")
+    assert run.refused_checks == ("users", "sign-ins", "assignments")
     assert [line.rows for line in run.steps if line.step.id == USER] == [40]
 
 
@@ -781,7 +829,7 @@ def test_a_step_that_is_gone_is_warned_of(tmp_path: Path, applies: bool, why: st
         run = replace(run, steps=steps, not_applicable=(SIGN_IN,))
     place.runs.save(run)
     done = pipeline.convert(place, run, silent)
-    text = f"{SIGN_IN}: it {why} any more; 30 rows in {first.run}"
+    text = f"{SIGN_IN}: it {why} any more; 40 rows in {first.run}"
     assert done.checks[-1] == Check("drop", "warned", text)
     pipeline.deliver_run(place, done, silent)
     assert pipeline.run(place, contoso(place), silent).checks[-1].level == "ok"

@@ -429,6 +429,26 @@ def test_a_value_of_another_type_is_an_error(change: dict[str, object], said: st
     assert said in error
 
 
+@pytest.mark.parametrize(
+    ("activity", "said"),
+    [
+        ([], "signInActivity is no object"),
+        ("2026-11-24T08:15:30Z", "signInActivity is no object"),
+        ({"lastSignInDateTime": ""}, "lastSignInDateTime is '', expected a moment"),
+        (
+            {"lastSuccessfulSignInDateTime": False},
+            "lastSuccessfulSignInDateTime is 'False', expected a moment",
+        ),
+    ],
+)
+def test_a_sign_in_that_is_none_is_an_error(activity: object, said: str, tmp_path: Path) -> None:
+    """Only what is missing, null or of the year 1 is null."""
+    never = {"id": "1", "signInActivity": {"lastSignInDateTime": "0001-01-01T00:00:00Z"}}
+    body = json.dumps({"value": [never, {"id": "2", "signInActivity": activity}]})
+    error = str(fails(tmp_path, {"signInActivity": [Answer(200, body)]}))
+    assert error.startswith(f"SignIn.xml/SignIn, row 2: {said}")
+
+
 def test_a_forbidden_call_names_the_permission(tmp_path: Path) -> None:
     """A 403 where nothing works without the call names the least permission for it."""
     error = fails(tmp_path, faults=Faults(forbidden=frozenset({"LicenseAssignment.Read.All"})))

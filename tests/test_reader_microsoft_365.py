@@ -328,6 +328,16 @@ CASES: dict[str, tuple[str, Faults, str]] = {
         _answer(200, '{"value": [{"id": "x", "licenseAssignmentStates": null}]}'),
         "whose licenseAssignmentStates are no list",
     ),
+    "no activity": (
+        "SignIn",
+        _answer(200, '{"value": [{"id": "x", "signInActivity": []}]}'),
+        "whose signInActivity is no object$",
+    ),
+    "no moment": (
+        "SignIn",
+        _answer(200, '{"value": [{"id": "x", "signInActivity": {"lastSignInDateTime": ""}}]}'),
+        "the moment '', expected one in UTC",
+    ),
     "missing": ("Subscription", _answer(200, '{"value": [{"skuId": "x"}]}'), "skuPartNumber"),
     "null item": ("User", _answer(200, '{"value": [null]}'), "an item that is null"),
     "an hour": ("User", _answer(429, "", **{"Retry-After": "3600"}), "gave up after 1 attempts"),

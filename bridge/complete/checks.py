@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
 from bridge.complete import assignments, subscriptions, units, usage, users
 from bridge.complete.drop import drops
-from bridge.complete.facts import ASSIGNMENT, COMMERCE, SUBSCRIPTION, USAGE, USER, Facts
+from bridge.complete.facts import ASSIGNMENT, COMMERCE, SIGN_IN, SUBSCRIPTION, USAGE, USER, Facts
 from bridge.complete.witness import NEEDED, See, Witness
 from bridge.errors import ReaderOutputError
 from bridge.model import Check, Gap, Origin, Owner, Step, TableLine
 from bridge.runs.record import Run
 
 READER = "Microsoft 365"
-# In the order they are told, with the steps whose rows each of them needs.
+# In the order they are told, with the steps whose rows each of them needs; None is no check.
 ORDER = (
     ("users", users.counted, (USER,)),
+    ("sign-ins", users.signed_in, (SIGN_IN,)),
     ("users-twice", users.twice, (USER,)),
     ("assignments", assignments.strangers, (USER, ASSIGNMENT)),
     ("skus", assignments.subscribed, (SUBSCRIPTION, ASSIGNMENT)),
@@ -64,16 +65,19 @@ class Checks(ExitStack):
 
 def _seen(tables: Sequence[TableLine]) -> set[str]:
     """Return the steps with the columns that are needed: a run of an older folder may lack some."""
-    columns: Mapping[str, set[str]] = {line.step: {one.name for one in line.columns} for line in tables}
-    return {step for step, needed in NEEDED.items() if columns.get(step, set()).issuperset(needed)}
+    return {
+        line.step
+        for line in tables
+        if {column.name for column in line.columns}.issuperset(NEEDED.get(line.step, ()))
+    }
 
 
 def _checks(facts: Facts, seen: Collection[str]) -> Iterator[Check]:
     for name, check, needed in ORDER:
         if missing := [step for step in needed if step not in seen]:
             yield Check(name, "noted", f"not compared: the run has no such rows of {', '.join(missing)}")
-        else:
-            yield check(facts)
+        elif found := check(facts):
+            yield found
 
 
 # --- a run that does not add up ---

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from fractions import Fraction
 
-from bridge.complete.facts import CLOSING, COMMERCE, OPENING, USAGE
+from bridge.complete.facts import CLOSING, COMMERCE, OPENING, SIGN_IN, USAGE
 from bridge.complete.usage import parameters
 from bridge.model import Check, Owner
 from bridge.runs.record import Run, StepLine
 
 WARNED = Fraction(1, 5)
-SIGN_IN = "SignIn.xml/SignIn"
 # Of our own folder: the steps that count what others read,
 COUNTS = {OPENING, CLOSING}
 # the gap that tells why a step has no rows,

@@ -13,6 +13,7 @@ MOST_NAMED = 20
 OPENING, CLOSING = "Control.xml/Opening", "Control.xml/Closing"
 SUBSCRIPTION, COMMERCE = "Subscription.xml/Subscription", "CommerceSubscription.xml/CommerceSubscription"
 USAGE, USER, ASSIGNMENT = "Usage.xml/Usage", "User.xml/User", "Assignment.xml/Assignment"
+SIGN_IN = "SignIn.xml/SignIn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ class Facts:
     empty: Collection[str] = ()  # reports that were asked for and have no rows
     by_hand: bool = False  # somebody saved the rows: which steps there are was up to him
     offered: bool = True  # whether the cloud has usage reports
+    sign_ins: bool = True  # whether the last sign-ins were asked for
     share: Fraction = Fraction(1, 200)  # count_slack of the connection
 
     @property

@@ -93,6 +93,11 @@ def is_offered(run: Run) -> bool:
     return str(root).strip().rstrip("/").removesuffix("/v1.0").lower() not in WITHOUT_REPORTS
 
 
+def asks_sign_ins(run: Run) -> bool:
+    """Return whether the last sign-ins were asked for."""
+    return str(parameters(run).get("SignIns") or "").strip().lower() != "no"
+
+
 def parameters(run: Run) -> Mapping[str, object]:
     """Return the parameters that were given to the run."""
     found = run.settings.get("parameters")

@@ -1,23 +1,43 @@
-"""The users that were read, against what Graph counted before and after."""
+"""The users that were read, and their sign-ins, against what Graph counted before and after."""
 
 from __future__ import annotations
 
-from bridge.complete.facts import USER, Facts, many
+from dataclasses import replace
+
+from bridge.complete.facts import SIGN_IN, USER, Facts, many
 from bridge.model import Check
 
 
 def counted(facts: Facts) -> Check:
     """Compare the rows of User with Graph's counts, widened by the slack; no user at all is never right."""
-    rows, counts = facts.rows[USER], facts.counts.get("User", ())
+    rows = facts.rows[USER]
+    return _compared("users", f"{many(rows, 'user')} read", rows, facts)
+
+
+def signed_in(facts: Facts) -> Check | None:
+    """Compare the rows of SignIn, one for each user, with the same counts; None where it was not read.
+
+    Nobody can tell whether it was where somebody saved no row of it by hand.
+    """
+    if not facts.sign_ins or "sign-ins" in facts.gaps:
+        return None
+    rows = facts.rows[SIGN_IN]
+    whose = "1 user's" if rows == 1 else f"{rows:,} users'"
+    check = _compared("sign-ins", f"{whose} sign-ins read", rows, facts)
+    return replace(check, level="noted") if facts.by_hand and not rows else check
+
+
+def _compared(name: str, read: str, rows: int, facts: Facts) -> Check:
+    counts = facts.counts.get("User", ())
     if not counts:
-        text = f"{many(rows, 'user')} read; there is no count to compare with"
-        return Check("users", "noted" if facts.by_hand else "warned", text)
+        text = f"{read}; there is no count to compare with"
+        return Check(name, "noted" if facts.by_hand else "warned", text)
     slack, least, most = facts.slack, min(counts), max(counts)
     told = " and ".join(f"{count:,}" for count in counts)
-    text = f"{many(rows, 'user')} read; Microsoft Graph counted {told}, give or take {slack:,}"
+    text = f"{read}; Microsoft Graph counted {told}, give or take {slack:,}"
     if not least - slack <= rows <= most + slack or (least and not rows):
-        return Check("users", "refused", text)
-    return Check("users", "ok" if {*counts} == {rows} else "noted", text)
+        return Check(name, "refused", text)
+    return Check(name, "ok" if {*counts} == {rows} else "noted", text)
 
 
 def twice(facts: Facts) -> Check:

@@ -25,7 +25,7 @@ from bridge.complete.facts import (
     People,
     Sku,
 )
-from bridge.complete.usage import REPORT, asked, is_offered, was_read
+from bridge.complete.usage import REPORT, asked, asks_sign_ins, is_offered, was_read
 from bridge.convert.frames import row_cells
 from bridge.errors import ReaderOutputError
 from bridge.model import Column, Origin, Step
@@ -164,6 +164,7 @@ class Witness(AbstractContextManager["Witness"]):
             empty=[name for name in asked(run) if name.casefold() not in self._reports],
             by_hand=run.origin is Origin.BY_HAND,
             offered=is_offered(run),
+            sign_ins=asks_sign_ins(run),
             share=Fraction(str(run.settings.get("count_slack", 0.005))),
         )
 

@@ -98,15 +98,17 @@ def page(collection: Collection, query: Query, key: bytes, faults: Faults = NO_F
     end = query.start if empty else min(query.start + top, len(indexes))
     shown = indexes[query.start : end]
     if collection.kind == "user" and not empty:
-        shown = _disturbed(indexes, query.start, end, faults)
+        shown = _disturbed(indexes, query, end, faults)
     items = (collection.item(index, query.names) for index in shown)
     return Page(items, _next(query, end, key, faults) if end < len(indexes) else None)
 
 
-def _disturbed(indexes: Sequence[int], start: int, end: int, faults: Faults) -> Sequence[int]:
+def _disturbed(indexes: Sequence[int], query: Query, end: int, faults: Faults) -> Sequence[int]:
     """Return the users of a page: some of the page before come again, and some are left out."""
-    shown = indexes[max(0, start - faults.repeat) : end]
-    return [index for index in shown if index % 3 != 1] if faults.lose else shown
+    shown = indexes[max(0, query.start - faults.repeat) : end]
+    if faults.lose_where and faults.lose_where not in query.names:
+        return shown
+    return [index for index in shown if index % 3 < 3 - faults.lose]
 
 
 def _next(query: Query, end: int, key: bytes, faults: Faults) -> str:

@@ -67,7 +67,21 @@ _ALL: Mapping[str, Scenario] = {
     ),
     "duplicate-rows": _wrong("a page begins with users of the page before", paged=True, repeat=3),
     "lost-users": _wrong(
-        "each third user is on no page of any list, but is counted", paged=True, fatal=True, lose=True
+        "each third user is on no page of any list, but is counted", paged=True, fatal=True, lose=1
+    ),
+    "lost-sign-ins": _wrong(
+        "each third user is on no page of the list of sign-ins",
+        paged=True,
+        fatal=True,
+        lose=1,
+        lose_where="signInActivity",
+    ),
+    "lost-assignments": _wrong(
+        "two of three users are on no page of the list of assignments",
+        paged=True,
+        fatal=True,
+        lose=2,
+        lose_where="licenseAssignmentStates",
     ),
     "no-premium": _wrong(
         "signInActivity without Entra ID P1: 403 Authentication_RequestFromNonPremiumTenantOrB2CTenant",

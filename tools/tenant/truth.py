@@ -207,8 +207,7 @@ def _sign_ins(tenant: Tenant) -> Iterator[Row]:
     for user in _people(tenant, "signInActivity"):
         activity = user.get("signInActivity") or {}
         dates = {column: _sign_in(activity.get(name)) for column, name in _MOMENTS.items()}
-        if any(dates.values()):
-            yield {"UserId": user["id"], **dates}
+        yield {"UserId": user["id"], **dates}
 
 
 def _sign_in(text: str | None) -> str | None:

@@ -86,15 +86,13 @@ def _states(item: Item, _: Names) -> Iterable[Item]:
 
 
 def _sign_ins(item: Item, _: Names) -> Iterable[Item]:
-    """Return a user's last sign-ins, if there was one; Graph says the year 1 where there was none."""
+    """Return a user's last sign-ins, null where there was none: Graph leaves it out, or says the year 1."""
     activity = item.get("signInActivity")
     if activity is None:
-        return ()
+        activity = {}
     if type(activity) is not dict:
         raise Unfit("signInActivity is no object")
     row = {name: None if (date := activity.get(name)) == _NEVER else date for name in _SIGN_INS}
-    if not any(row.values()):
-        return ()
     row["id"] = item["id"]
     return (row,)
 

@@ -420,7 +420,7 @@ function Get-Microsoft365Assignment {
 function Get-Microsoft365SignIn {
     <#
     .SYNOPSIS
-    Emits one object for each user who has signed in, with the last times.
+    Emits one object for each user, with the last sign-ins; null where there was none.
 
     .EXAMPLE
     Get-Microsoft365SignIn -GraphRoot https://graph.microsoft.com -AccessToken $token
@@ -439,25 +439,27 @@ function Get-Microsoft365SignIn {
     $call = '/users?$select=id,signInActivity&$top=500'
     Get-Microsoft365Page $graph $call $needed 'sign-ins' -Of 'users' | ForEach-Object -Process {
         foreach ($user in $_) {
+            $dates = @{}
             $found = $user.psobject.Properties['signInActivity']
-            if ($null -eq $found -or $null -eq $found.Value) { continue }
-            $row = @{}
-            foreach ($name in 'lastSignInDateTime', 'lastNonInteractiveSignInDateTime',
-                'lastSuccessfulSignInDateTime') {
-                $there = $found.Value.psobject.Properties[$name]
-                if ($null -eq $there -or $null -eq $there.Value) { continue }
-                $moment = $there.Value
-                if ($moment -eq '#0001-01-01T00:00:00Z') { continue }
-                if ($Microsoft365Plain.IsMatch($moment)) { $row[$name] = $moment.Substring(1) }
-                else { $row[$name] = ConvertFrom-Microsoft365Moment (ConvertFrom-Microsoft365Text $moment) }
-            }
-            if ($row.Count) {
-                [pscustomobject]@{
-                    UserId                           = $user.id
-                    LastSignInDateTime               = $row['lastSignInDateTime']
-                    LastNonInteractiveSignInDateTime = $row['lastNonInteractiveSignInDateTime']
-                    LastSuccessfulSignInDateTime     = $row['lastSuccessfulSignInDateTime']
+            if ($null -ne $found -and $null -ne $found.Value) {
+                if ($found.Value -isnot [System.Management.Automation.PSCustomObject]) {
+                    throw 'Microsoft Graph answered with a user whose signInActivity is no object'
                 }
+                foreach ($name in 'lastSignInDateTime', 'lastNonInteractiveSignInDateTime',
+                    'lastSuccessfulSignInDateTime') {
+                    $there = $found.Value.psobject.Properties[$name]
+                    if ($null -eq $there -or $null -eq $there.Value) { continue }
+                    $moment = $there.Value
+                    if ($moment -eq '#0001-01-01T00:00:00Z') { continue }
+                    if ($Microsoft365Plain.IsMatch($moment)) { $dates[$name] = $moment.Substring(1) }
+                    else { $dates[$name] = ConvertFrom-Microsoft365Moment (ConvertFrom-Microsoft365Text $moment) }
+                }
+            }
+            [pscustomobject]@{
+                UserId                           = $user.id
+                LastSignInDateTime               = $dates['lastSignInDateTime']
+                LastNonInteractiveSignInDateTime = $dates['lastNonInteractiveSignInDateTime']
+                LastSuccessfulSignInDateTime     = $dates['lastSuccessfulSignInDateTime']
             }
         }
     }
