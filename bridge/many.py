@@ -21,8 +21,6 @@ from bridge.runs.store import Runs
 
 Hear = Callable[[str, str], None]  # a connection's name, and a line that its run said
 
-_LOOK = 0.2  # seconds between two looks at whether somebody interrupts; Windows interrupts no endless wait
-
 
 @dataclass(frozen=True, slots=True)
 class Ended:
@@ -76,7 +74,7 @@ class Many:
     def _await(self, futures: Iterable[Future[Ended]]) -> None:
         waiting = set(futures)
         while waiting:
-            _, waiting = wait(waiting, timeout=_LOOK)
+            _, waiting = wait(waiting, timeout=system.LOOK)
 
     @contextmanager
     def _ending(self, pool: ThreadPoolExecutor) -> Iterator[None]:

@@ -17,9 +17,11 @@ from bridge.system.processes import Child, account, is_alive, own_process
 from bridge.system.registry import NoRegistry, Registry, registry
 from bridge.system.rights import RIGHTS, Rights, admit, make_private_folder, strangers
 from bridge.system.schtasks import Done, Schtasks
+from bridge.system.threads import LOOK, begin
 from bridge.system.vault import FileVault, Vault, vault
 
 __all__ = [
+    "LOOK",
     "PE_BITS",
     "PE_I386",
     "RIGHTS",
@@ -34,6 +36,7 @@ __all__ = [
     "Vault",
     "account",
     "admit",
+    "begin",
     "default_state",
     "flush",
     "flush_folder",

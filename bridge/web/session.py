@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from concurrent.futures import Future, wait
+from concurrent.futures import wait
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,7 +15,6 @@ from bridge import system
 from bridge.web.route import Route
 
 SECONDS = 60.0  # without a byte, where a call does not say otherwise
-_LOOK = 0.2  # seconds between two looks at whether somebody interrupts; Windows interrupts no long wait
 _WHOLE = 5  # times as long may a whole call take, however steadily its answer drips
 
 
@@ -40,25 +38,21 @@ class _Adapter(HTTPAdapter):
         A thread of its own does it, for a single drip of the headers resets every timeout of a socket. One
         that is given up ends with its connection, or with this process.
         """
-        done: Future[requests.Response] = Future()
         ask = super().send
 
-        def work() -> None:
-            try:
-                answer = ask(request, *rest, **more)
-                if not more.get("stream"):
-                    _ = answer.content
-                done.set_result(answer)
-            except BaseException as error:  # noqa: BLE001  # it is raised where the answer is waited for
-                done.set_exception(error)
+        def answered() -> requests.Response:
+            answer = ask(request, *rest, **more)
+            if not more.get("stream"):
+                _ = answer.content
+            return answer
 
-        threading.Thread(target=work, daemon=True).start()
+        coming = system.begin(answered)
         seconds = more["timeout"] * _WHOLE
         until = system.stopwatch() + seconds
-        while not wait([done], timeout=_LOOK).done:
+        while not wait([coming], timeout=system.LOOK).done:
             if system.stopwatch() >= until:
                 raise requests.exceptions.ReadTimeout(f"no whole answer in {seconds:g} seconds")
-        return done.result()
+        return coming.result()
 
 
 class Session(requests.Session):

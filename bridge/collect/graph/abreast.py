@@ -5,16 +5,16 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from contextlib import contextmanager
 from typing import TypeVar
 
+from bridge import system
 from bridge.errors import SignInError
 
 T = TypeVar("T")
 
 _TURN = 0.001  # seconds that one thread keeps the others waiting; with five times that, answers lie unread
-_LOOK = 0.2  # seconds between two looks at whether somebody interrupts; Windows interrupts no long wait
 
 
 class Stopped(Exception):
@@ -46,58 +46,34 @@ class Stop:
 
         While it is awaited ``look`` is called again and again, and what that raises is raised.
         """
-        while not wait([coming], timeout=_LOOK).done:
+        while not wait([coming], timeout=system.LOOK).done:
             self.check()
             look()
         self.check()
         return coming.result()
 
 
-def begin(task: Callable[[], T]) -> Future[T]:
-    """Run a task in a thread that holds up nobody's end."""
-    coming: Future[T] = Future()
-
-    def work() -> None:
-        try:
-            coming.set_result(task())
-        except BaseException as error:  # noqa: BLE001  # it is raised where the outcome is asked for
-            coming.set_exception(error)
-
-    threading.Thread(target=work, daemon=True).start()
-    return coming
-
-
 def abreast(tasks: Sequence[Callable[[], T]], stop: Stop) -> list[T]:
     """Run tasks side by side and return their results in order.
 
-    The first failure stops the others and is raised when all have ended; a SignInError is raised before any
-    other, for it explains them.
+    A failure stops the others and is raised when all have ended; a SignInError is raised before any other,
+    for it explains them.
     """
-    failures: list[BaseException] = []
-
-    def watched(task: Callable[[], T]) -> Callable[[], T]:
-        def run() -> T:
-            try:
-                return task()
-            except BaseException as error:
-                if not isinstance(error, Stopped):
-                    failures.append(error)
-                stop.call()
-                raise
-
-        return run
-
     running: list[Future[T]] = []
     try:
         with _short_turns():
-            for task in tasks:
-                running.append(begin(watched(task)))
-            _await(running)
-    except BaseException:  # Ctrl-C
+            running.extend(map(system.begin, tasks))
+            waiting = set(running)
+            while waiting:
+                done, waiting = wait(waiting, timeout=system.LOOK, return_when=FIRST_EXCEPTION)
+                if any(one.exception() for one in done):
+                    stop.call()
+    finally:  # of Ctrl-C, too
         stop.call()
-        _await(running)
-        raise
-    if failures:
+        while wait(running, timeout=system.LOOK).not_done:
+            pass
+    errors = (one.exception() for one in running)
+    if failures := [error for error in errors if error is not None and not isinstance(error, Stopped)]:
         raise next((error for error in failures if isinstance(error, SignInError)), failures[0])
     return [one.result() for one in running]
 
@@ -111,8 +87,3 @@ def _short_turns() -> Iterator[None]:
         yield
     finally:
         sys.setswitchinterval(usual)
-
-
-def _await(running: Sequence[Future[T]]) -> None:
-    while wait(running, timeout=_LOOK).not_done:
-        pass

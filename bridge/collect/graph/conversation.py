@@ -16,7 +16,8 @@ import tenacity
 from requests.auth import AuthBase
 from requests.exceptions import ChunkedEncodingError, ContentDecodingError, SSLError, Timeout
 
-from bridge.collect.graph.abreast import Stop, begin
+from bridge import system
+from bridge.collect.graph.abreast import Stop
 from bridge.collect.graph.bearer import Bearer
 from bridge.collect.graph.waiting import (
     ATTEMPTS,
@@ -119,7 +120,7 @@ class Client:
 
     def run(self, task: Callable[[], T]) -> T:
         """Return or raise what a task does in a thread; end at the deadline and when all stop."""
-        return self.outcome(begin(task))
+        return self.outcome(system.begin(task))
 
     def outcome(self, coming: Future[T]) -> T:
         """Return or raise what comes; end at the deadline and when all stop."""

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from urllib.parse import urlsplit
 
-from bridge.collect.graph.abreast import begin
+from bridge import system
 from bridge.collect.graph.calls import Call
 from bridge.collect.graph.cells import Item, Lines, Unfit
 from bridge.collect.graph.conversation import (
@@ -109,13 +109,13 @@ def pages(client: Client, address: str, permission: str) -> Iterator[list[Item]]
     """
     seen: set[int] = set()  # hashes: the links of a million users are long
     link: str | None = address
-    coming = begin(partial(_fetch, client, address, permission))
+    coming = system.begin(partial(_fetch, client, address, permission))
     while link is not None:
         seen.add(hash(link))
         content = client.outcome(coming)
         sighted = _sighted(content, address)
         if sighted is not None and hash(sighted) not in seen:
-            coming = begin(partial(_fetch, client, sighted, permission))
+            coming = system.begin(partial(_fetch, client, sighted, permission))
         page = _parsed(content)
         del content
         link = _next(page, address)
@@ -123,7 +123,7 @@ def pages(client: Client, address: str, permission: str) -> Iterator[list[Item]]
             if hash(link) in seen:
                 raise ReaderError("Microsoft Graph named the same next page twice, so its list has no end.")
             if link != sighted:
-                coming = begin(partial(_fetch, client, link, permission))
+                coming = system.begin(partial(_fetch, client, link, permission))
         items = page.pop("value")
         yield items
         items.clear()
