@@ -10,11 +10,12 @@ from typing import cast
 from bridge.capture import unescape
 from bridge.difference import surroundings
 from bridge.difference.found import Fact, Kind, Named, Person, RowChange, SkuChange, StepChange
-from bridge.difference.keys import ASSIGNMENT, SUBSCRIPTION, USER, is_ours, key_of
+from bridge.difference.keys import key_of
 from bridge.difference.rows import Side, StepRows
 from bridge.difference.skus import Move, Skus
 from bridge.errors import PackageError, SettingsError
 from bridge.model import Origin
+from bridge.readers.ours import ASSIGNMENT, SUBSCRIPTION, USER, is_ours
 from bridge.runs.captures import refuse_removed, still_there, untouched
 from bridge.runs.record import Run, StepLine
 from bridge.runs.store import Runs
@@ -195,7 +196,9 @@ def _day(cell: str | None) -> str:
 
 def _skus(people: Skus, run: Run, sides: tuple[dict[str, Side], ...]) -> tuple[SkuChange, ...] | None:
     wanted = (SUBSCRIPTION, ASSIGNMENT, USER)
-    if not is_ours(run) or any(step not in side for step in wanted for side in sides):
+    if not is_ours(run.reader.owner, run.reader.name):
+        return None
+    if any(step not in side for step in wanted for side in sides):
         return None
     subscriptions, assignments, users = ((sides[0][step], sides[1][step]) for step in wanted)
     return people.compare(subscriptions, assignments, users)

@@ -5,10 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bridge.model import Owner, Step
+from bridge.model import Step
+from bridge.readers.ours import (
+    ASSIGNMENT,
+    CLOSING,
+    COMMERCE,
+    OPENING,
+    ORGANIZATION,
+    SERVICE_PLAN,
+    SIGN_IN,
+    SUBSCRIPTION,
+    USAGE,
+    USER,
+    is_ours,
+)
 from bridge.runs.record import Run
-
-READER = "Microsoft 365"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +36,12 @@ class Key:
     name: str | None = None
 
 
-USAGE = "Usage.xml/Usage"
-USER = "User.xml/User"
-ASSIGNMENT = "Assignment.xml/Assignment"
-SUBSCRIPTION = "Subscription.xml/Subscription"
 KEYS: Mapping[str, Key] = {
-    "Control.xml/Opening": Key(("Entity",)),
-    "Organization.xml/Organization": Key(("TenantId",)),
+    OPENING: Key(("Entity",)),
+    ORGANIZATION: Key(("TenantId",)),
     SUBSCRIPTION: Key(("SkuId",)),
-    "ServicePlan.xml/ServicePlan": Key(("SkuId", "ServicePlanId")),
-    "CommerceSubscription.xml/CommerceSubscription": Key(("SubscriptionId",)),
+    SERVICE_PLAN: Key(("SkuId", "ServicePlanId")),
+    COMMERCE: Key(("SubscriptionId",)),
     USAGE: Key(
         ("Report", "UserPrincipalName", "Product"),
         ("ReportRefreshDate", "ReportPeriod"),
@@ -43,17 +50,12 @@ KEYS: Mapping[str, Key] = {
     ),
     USER: Key(("UserId",), (), None, "UserPrincipalName"),
     ASSIGNMENT: Key(("UserId", "SkuId", "AssignedByGroup"), (), "UserId"),
-    "SignIn.xml/SignIn": Key(("UserId",), (), "UserId"),
-    "Control.xml/Closing": Key(("Entity",)),
+    SIGN_IN: Key(("UserId",), (), "UserId"),
+    CLOSING: Key(("Entity",)),
 }
-
-
-def is_ours(run: Run) -> bool:
-    """Return whether a run's reader folder is the one whose keys we know."""
-    return run.reader.owner is Owner.BRIDGE and run.reader.name == READER
 
 
 def key_of(run: Run, step: Step, columns: tuple[str, ...]) -> Key | None:
     """Return the key of a step that is compared by these columns; None where we do not know one."""
-    key = KEYS.get(step.id) if is_ours(run) else None
+    key = KEYS.get(step.id) if is_ours(run.reader.owner, run.reader.name) else None
     return key if key and set(key.columns) <= set(columns) else None

@@ -8,9 +8,9 @@ from typing import Literal
 from bridge.capture import unescape
 from bridge.difference.found import Person, SkuChange, Units
 from bridge.difference.rows import Side
+from bridge.readers.ours import HOLDING
 from bridge.tables import Tables, Values
 
-HOLDING = frozenset({"Active", "ActiveWithError"})  # the states of an assignment that take a unit
 _UNITS = ("CapabilityStatus", "Enabled", "Warning", "Suspended", "LockedOut", "ConsumedUnits")
 _NAMES = ("SkuId", "SkuPartNumber", "ProductName")
 Move = Literal["gained", "lost"]

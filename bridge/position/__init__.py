@@ -1,12 +1,12 @@
 """Where a tenant stands: what it bought, who holds it, who uses it, and what will not match later."""
 
+from bridge.position.found import Licence, People, Position, Report
 from bridge.position.people import KINDS, Count, Kind, Matching, Stranger
-from bridge.position.source import READER, Source, of_package, of_run
-from bridge.position.standing import Licence, People, Position, Report, position
+from bridge.position.source import Source, of_package, of_run
+from bridge.position.standing import position
 
 __all__ = [
     "KINDS",
-    "READER",
     "Count",
     "Kind",
     "Licence",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +12,7 @@ from typing import Literal, Self
 from bridge.capture import unescape
 from bridge.position.source import Source
 from bridge.position.standing import UNIT
+from bridge.readers.ours import ASSIGNMENT, ORGANIZATION, USER
 from bridge.tables import Cells, Tables
 
 Kind = Literal["without mail", "mail shared", "mail in several tenants"]
@@ -54,14 +55,12 @@ class Matching(AbstractContextManager["Matching"]):
     """
 
     def __init__(self, sources: Sequence[Source], folder: Path) -> None:
-        self._tables = Tables(folder)
         self._names = [source.connection for source in sources]
         self.again: tuple[str, ...] = ()
-        try:
+        with ExitStack() as opened:
+            self._tables = opened.enter_context(Tables(folder))
             self._load(sources)
-        except BaseException:
-            self._tables.__exit__(None, None, None)
-            raise
+            self._opened = opened.pop_all()
 
     def counts(self) -> Iterator[Count]:
         """Yield a line for each kind, for guests apart; kinds that nobody is of are left out."""
@@ -119,11 +118,11 @@ class Matching(AbstractContextManager["Matching"]):
             do(statement)
 
     def _read(self, source: Source) -> None:
-        with source.steps["User.xml/User"]() as rows:
+        with source.steps[USER]() as rows:
             self._tables.do(
                 "CREATE TABLE Read (UserId TEXT, Principal TEXT, Mail TEXT, Name TEXT, UserType TEXT)"
             )
-            self._tables.fill("Read", len(_USER), map(_folded, rows.cells(_USER)))
+            self._tables.fill("Read", len(_COLUMNS), map(_folded, rows.cells(_COLUMNS)))
 
     def _is_known(self, tenant: _Tenant, known: Mapping[int, _Tenant]) -> bool:
         """Return whether a tenant is one that was taken; where no name tells, its users' ids do."""
@@ -136,9 +135,9 @@ class Matching(AbstractContextManager["Matching"]):
 
     def _take(self, number: int, source: Source) -> None:
         do = self._tables.do
-        with source.steps["Assignment.xml/Assignment"]() as rows:
+        with source.steps[ASSIGNMENT]() as rows:
             self._tables.load("Assignment", rows, ("UserId", "SkuId", "State"))
-        do(UNIT)
+        do(*UNIT)
         do("CREATE TABLE Holder AS SELECT DISTINCT UserId FROM Unit")
         do("CREATE INDEX HolderById ON Holder (UserId)")
         do(
@@ -156,10 +155,10 @@ class Matching(AbstractContextManager["Matching"]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._tables.__exit__(kind, error, trace)
+        self._opened.close()
 
 
-_USER = ("UserId", "UserPrincipalName", "Mail", "DisplayName", "UserType")
+_COLUMNS = ("UserId", "UserPrincipalName", "Mail", "DisplayName", "UserType")
 
 
 @dataclass(frozen=True)
@@ -177,7 +176,7 @@ class _Tenant:
 
 
 def _tenant(source: Source) -> _Tenant:
-    with source.steps["Organization.xml/Organization"]() as rows:
+    with source.steps[ORGANIZATION]() as rows:
         found = list(rows.cells(("TenantId", "DefaultDomain", "InitialDomain")))
     names = (source.tenant, *(name for cells in found for name in cells))
     return _Tenant(found[0][0] if found else None, frozenset(one.casefold() for one in names if one))

@@ -13,22 +13,24 @@ from bridge import tables
 from bridge.errors import PackageError, SettingsError
 from bridge.model import Check, Gap, Origin, Owner, Package, State
 from bridge.package.verify import verify
+from bridge.readers.ours import (
+    ASSIGNMENT,
+    CLOSING,
+    COMMERCE,
+    OPENING,
+    ORGANIZATION,
+    READER,
+    SUBSCRIPTION,
+    USAGE,
+    USER,
+    is_ours,
+)
 from bridge.runs import captures
 from bridge.runs.record import Run
 from bridge.runs.store import Runs
 from bridge.tables import Rows
 
-READER = "Microsoft 365"
-STEPS = (
-    "Control.xml/Opening",
-    "Organization.xml/Organization",
-    "Subscription.xml/Subscription",
-    "CommerceSubscription.xml/CommerceSubscription",
-    "Usage.xml/Usage",
-    "User.xml/User",
-    "Assignment.xml/Assignment",
-    "Control.xml/Closing",
-)
+STEPS = (OPENING, ORGANIZATION, SUBSCRIPTION, COMMERCE, USAGE, USER, ASSIGNMENT, CLOSING)
 
 Open = Callable[[], AbstractContextManager[Rows]]
 
@@ -127,7 +129,7 @@ def _moment(run: str) -> datetime:
 
 
 def _refuse_others(what: str, owner: Owner, name: str) -> None:
-    if owner is Owner.BRIDGE and name == READER:
+    if is_ours(owner, name):
         return
     whose = {Owner.BRIDGE: "our", Owner.BEACON: "the beacon's", Owner.PATH: "another"}[owner]
     raise SettingsError(

@@ -2,99 +2,30 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 
 from bridge.capture import unescape
-from bridge.model import Check, Gap, State
+from bridge.position.found import Licence, People, Position, Report
 from bridge.position.source import Source
+from bridge.readers.ours import (
+    ASSIGNMENT,
+    CLOSING,
+    COMMERCE,
+    HOLDING,
+    OPENING,
+    ORGANIZATION,
+    SUBSCRIPTION,
+    USAGE,
+    USER,
+)
 from bridge.tables import Cells, Tables
 
 PRINCIPAL = "UserPrincipalName"
 _SETTING = "displayConcealedNames is on"  # in the gap of the tenant's setting, which hides every report's
 ACTIVE_USERS, ACTIVATIONS = "getOffice365ActiveUserDetail", "getOffice365ActivationsUserDetail"
-
-
-@dataclass(frozen=True)
-class Licence:
-    """One SKU. Counts of licences are None where it is not subscribed (any more), or Graph does not say.
-
-    ``assigned`` are users who take a unit. Each of them is one of ``active`` (in the report's period),
-    ``active_before``, ``never_active`` (the report knows the user and no date) and ``not_reported``; all four
-    are None where usage is not known. ``devices`` are those on which its users activated Office, whatever
-    product of it. ``renewal`` is the first day in the life cycle of enabled subscriptions that was still to
-    come; ``renewal_ends``: there is none, and it is a day of the others, which are coming to their end.
-    """
-
-    sku: str
-    name: str
-    part_number: str
-    applies_to: str | None
-    status: str | None
-    bought: int | None
-    warning: int | None
-    suspended: int | None
-    locked_out: int | None
-    assigned: int
-    assigned_disabled: int
-    active: int | None
-    active_before: int | None
-    never_active: int | None
-    not_reported: int | None
-    devices: int | None
-    renewal: date | None
-    renewal_is_trial: bool
-    renewal_ends: bool
-
-
-@dataclass(frozen=True)
-class Report:
-    """A usage report as it was read: until which day its data goes, for which period, and how many rows."""
-
-    name: str
-    refreshed: date | None
-    period: str
-    rows: int
-
-
-@dataclass(frozen=True)
-class People:
-    """How many accounts there are; ``holders`` take a unit of any SKU."""
-
-    users: int
-    guests: int
-    disabled: int
-    holders: int
-
-
-@dataclass(frozen=True)
-class Position:
-    """One tenant as it was when the run read it: between ``opened`` and ``closed``, by the service's clock.
-
-    ``unknown`` says why a number is None: by ``activity``, ``devices`` and ``renewals``.
-    """
-
-    run: str
-    connection: str
-    tenant: str
-    organization: str | None
-    started: datetime
-    opened: str | None
-    closed: str | None
-    state: State
-    development: bool
-    gaps: tuple[Gap, ...]
-    warned: tuple[Check, ...]
-    people: People
-    reports: tuple[Report, ...]
-    licences: tuple[Licence, ...]
-    unknown: Mapping[str, str]
-
-    def report(self, name: str) -> Report | None:
-        """Return a report that was read."""
-        return next((one for one in self.reports if one.name == name), None)
 
 
 def position(source: Source, folder: Path) -> Position:
@@ -125,22 +56,22 @@ def position(source: Source, folder: Path) -> Position:
 # --- the tables ---
 
 _TABLES = {
-    "Opening": ("Control.xml/Opening", "Entity", "Moment"),
-    "Closing": ("Control.xml/Closing", "Entity", "Moment"),
-    "Organization": ("Organization.xml/Organization", "DisplayName"),
+    "Opening": (OPENING, "Entity", "Moment"),
+    "Closing": (CLOSING, "Entity", "Moment"),
+    "Organization": (ORGANIZATION, "DisplayName"),
     "Subscription": (
-        "Subscription.xml/Subscription",
+        SUBSCRIPTION,
         *("SkuId", "SkuPartNumber", "ProductName", "AppliesTo", "CapabilityStatus"),
         *("Enabled", "Warning", "Suspended", "LockedOut"),
     ),
     "Commerce": (
-        "CommerceSubscription.xml/CommerceSubscription",
+        COMMERCE,
         *("SkuId", "SkuPartNumber", "Status", "IsTrial", "NextLifecycleDateTime"),
     ),
-    "Assignment": ("Assignment.xml/Assignment", "UserId", "SkuId", "State"),
-    "User": ("User.xml/User", "UserId", PRINCIPAL, "AccountEnabled", "UserType"),
+    "Assignment": (ASSIGNMENT, "UserId", "SkuId", "State"),
+    "User": (USER, "UserId", PRINCIPAL, "AccountEnabled", "UserType"),
     "Usage": (
-        "Usage.xml/Usage",
+        USAGE,
         *("Report", "ReportRefreshDate", "ReportPeriod", PRINCIPAL, "IsDeleted"),
         *("LastActivityDate", "ActivatedDevices"),
     ),
@@ -169,7 +100,8 @@ def _folded(rows: Iterator[Cells], columns: Sequence[str]) -> Iterator[Cells]:
 # One row a holder and SKU; one a name in each report, in which an account that is deleted does not count.
 UNIT = (
     "CREATE TABLE Unit AS SELECT DISTINCT SkuId, UserId FROM Assignment"
-    " WHERE State IN ('Active', 'ActiveWithError')"
+    " WHERE State IN (SELECT value FROM json_each(?))",
+    json.dumps(sorted(HOLDING)),
 )
 # One row a user, whoever comes twice.
 _ACCOUNT = """
@@ -190,7 +122,7 @@ CREATE TABLE Activated AS SELECT UserPrincipalName AS Name, SUM(ActivatedDevices
 FROM Usage WHERE Report = ? GROUP BY 1
 """
 _JOINED = (
-    (UNIT,),
+    UNIT,
     (_ACCOUNT,),
     ("DROP TABLE User",),
     ("CREATE INDEX AccountById ON Account (UserId)",),

@@ -15,17 +15,16 @@ from bridge.collect.graph import options
 from bridge.collect.graph.abreast import Stop, abreast
 from bridge.collect.graph.bearer import Bearer
 from bridge.collect.graph.conversation import Client, Restart
-from bridge.collect.graph.steps import CLOSING, OPENING, STEPS
+from bridge.collect.graph.steps import STEPS
 from bridge.collect.graph.waiting import Budget, Deadline
 from bridge.collect.graph.work import Options, Work
 from bridge.errors import BeaconError, ReaderError
-from bridge.model import Bits, Capture, Collected, EngineFacts, Job, Owner, Reader, Say, Step, Talk, Web
+from bridge.model import Bits, Capture, Collected, EngineFacts, Job, Reader, Say, Step, Talk, Web
+from bridge.readers.ours import CLOSING, OPENING, READER, USAGE, is_ours
 from bridge.web.route import Route
 from bridge.web.session import Session
 
-READER = "Microsoft 365"
 RESTARTS = 5  # of one step
-_USAGE = "Usage.xml/Usage"
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ class Graph:
 
 def _refuse_foreign(reader: Reader) -> None:
     """Refuse every folder but ours, and ours if it has changed without this engine."""
-    if reader.owner is not Owner.BRIDGE or reader.name != READER:
+    if not is_ours(reader.owner, reader.name):
         raise BeaconError(
             f"The native engine reads bridge:{READER} only, not the {reader.owner} folder {reader.name!r}.",
             hint=f'Set reader = "bridge:{READER}", or engine = "powershell".',
@@ -118,7 +117,7 @@ class _Run:
                     Deadline.after(self._job.minutes.step, "step"),
                     key=lambda one: one.at,
                 ),
-                budget=self._reports if step.id == _USAGE else self._identity,
+                budget=self._reports if step.id == USAGE else self._identity,
                 stop=stop,
                 tell_wait=lambda text: self._say(Talk("wait", text, step=step.id)),
             )

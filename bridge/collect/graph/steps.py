@@ -9,9 +9,7 @@ from functools import partial
 from bridge.collect.graph import control, listing, usage
 from bridge.collect.graph.calls import CALLS
 from bridge.collect.graph.work import Work
-
-OPENING, CLOSING = "Control.xml/Opening", "Control.xml/Closing"
-_SIGN_IN = "SignIn.xml/SignIn"
+from bridge.readers.ours import CLOSING, OPENING, SIGN_IN, USAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +23,7 @@ class Known:
 def _sign_ins(work: Work) -> None:
     """Write the last sign-ins, if they are wanted."""
     if work.options.sign_ins:
-        listing.read(CALLS[_SIGN_IN], work)
+        listing.read(CALLS[SIGN_IN], work)
     else:
         work.log("SignIns is no: last sign-ins are not asked for")
 
@@ -37,6 +35,6 @@ STEPS: Mapping[str, Known] = {
     **_LISTS,
     OPENING: _CONTROL,
     CLOSING: _CONTROL,
-    "Usage.xml/Usage": Known(frozenset(usage.CELLS), usage.read),
-    _SIGN_IN: Known(_LISTS[_SIGN_IN].properties, _sign_ins),
+    USAGE: Known(frozenset(usage.CELLS), usage.read),
+    SIGN_IN: Known(_LISTS[SIGN_IN].properties, _sign_ins),
 }
