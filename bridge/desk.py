@@ -143,6 +143,19 @@ def shared(command: Callable[..., int]) -> Callable[..., int]:
     return wrapped
 
 
+@contextmanager
+def piped() -> Iterator[None]:
+    """Take what Windows says when nobody reads any more (EINVAL) for the broken pipe that it is elsewhere."""
+    from bridge import system
+
+    try:
+        yield
+    except OSError as error:
+        if not system.is_broken_pipe(error):
+            raise
+        raise BrokenPipeError from error
+
+
 def examples(*lines: str) -> str:
     """Return a command's examples as click shows them unwrapped."""
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)

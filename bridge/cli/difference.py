@@ -10,7 +10,7 @@ import click
 
 from bridge.cli import pages
 from bridge.cli.group import group
-from bridge.desk import Desk, examples, shared
+from bridge.desk import Desk, examples, piped, shared
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -67,17 +67,12 @@ def _pair(desk: Desk, what: tuple[str, ...], since: datetime | None) -> tuple[Ru
 
 
 def _print(desk: Desk, found: Difference) -> None:
-    from bridge import system
     from bridge.show import difference as shown
     from bridge.show.flow import flow
 
     if not desk.json:
         desk.show({}, lambda: shown.lines(found))
         return
-    try:
+    with piped():
         sys.stdout.writelines(flow(shown.as_json(found)))
         sys.stdout.write("\n")
-    except OSError as error:  # as `rows` does
-        if not system.is_broken_pipe(error):
-            raise
-        raise BrokenPipeError from error

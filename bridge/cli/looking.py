@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from bridge.cli.group import group
-from bridge.desk import Desk, examples, shared
+from bridge.desk import Desk, examples, piped, shared
 
 
 @group.command(
@@ -66,15 +66,10 @@ def rows(desk: Desk, file: Path) -> int:
     properties of the first 50 rows; one that comes up later stands at the end of its row as name=value.
     A cell of more than 40 characters is cut and ends in "...". --json shows everything whole.
     """
-    from bridge import system
     from bridge.show import rows as listing
 
-    try:
+    with piped():
         listing.show(file, sys.stdout, json=desk.json)
-    except OSError as error:  # Windows has no broken pipe: it says EINVAL, which elsewhere is a failure
-        if not system.is_broken_pipe(error):
-            raise
-        raise BrokenPipeError from error
     return 0
 
 

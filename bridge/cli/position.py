@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,11 +11,11 @@ import click
 
 from bridge.cli import pages
 from bridge.cli.group import group
-from bridge.desk import Desk, examples, shared
+from bridge.desk import Desk, examples, piped, shared
 from bridge.errors import EXIT_SEVERAL, BridgeError, SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from typing import IO
 
     from bridge.position import Position, Source
@@ -115,21 +114,23 @@ def _everyone(desk: Desk, *, csv: Path | None, file: Path | None) -> int:
 
 def _print(desk: Desk, found: Everyone) -> None:
     from bridge.show import position as shown
+    from bridge.show.flow import flow
 
-    with _writing():
+    with piped():
         if desk.json:
-            shown.write_all_json(found, sys.stdout)
+            sys.stdout.writelines(flow(shown.all_json(found)))
+            sys.stdout.write("\n")
         else:
             desk.show({}, lambda: shown.all_lines(found))
 
 
 def _sources(desk: Desk) -> tuple[list[Source], dict[str, BridgeError]]:
     """Return each connection's last whole run; one that has none, or is read otherwise, keeps nobody."""
-    from bridge import position
+    from bridge.readers.ours import READER
 
     sources, failed = [], {}
     for name, chosen in desk.workplace.settings.connections.items():
-        if chosen.reader != f"bridge:{position.READER}":
+        if chosen.reader != f"bridge:{READER}":
             desk.tell(f"{name} is read by {chosen.reader!r}, of which no position can be told.")
             continue
         try:
@@ -163,22 +164,9 @@ def _put_csv(desk: Desk, csv: Path | None, written: Callable[[IO[str]], None]) -
     if csv is not None and not _is_printed(csv):
         pages.write_csv(desk, csv, written)
     elif csv is not None:
-        with _writing():
+        with piped():
             written(_utf8())
     return _is_printed(csv)
-
-
-@contextmanager
-def _writing() -> Iterator[None]:
-    """Take what Windows says when nobody reads any more for what others say."""
-    from bridge import system
-
-    try:
-        yield
-    except OSError as error:
-        if not system.is_broken_pipe(error):
-            raise
-        raise BrokenPipeError from error
 
 
 def _utf8() -> IO[str]:
