@@ -415,6 +415,8 @@ def test_activations_are_summed() -> None:
         (SEVERAL, ["", "a@b", "2026-11-19", "-"], "row 1 has the date '-'"),
         (HEAD, ["20/11/2026", "a@b", "", "", "", ""], "row 1 has the date '20/11/2026'"),
         (HEAD, ["", "a@b", "", "2026-11-19T00:00:00", "", ""], "expected one such as 2026-11-24"),
+        (HEAD, ["", "a@b", "perhaps", "", "", ""], "row 1 says Is Deleted 'perhaps', expected True or False"),
+        (HEAD, ["", "a@b", " ", "", "", ""], "row 1 says Is Deleted ' '"),
         (
             "Report Refresh Date,User Principal Name,Product Type,Windows",
             ["", "a@b", "APPS", "two"],

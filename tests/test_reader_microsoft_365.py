@@ -504,6 +504,10 @@ FILES: dict[str, tuple[Answer, str | list[list[str | None]]]] = {
     "endless": (Answer(200, f'{HEAD}\n"' + "x\n" * 70000), "row 1 has more than 131072 characters$"),
     "a stray quote": (Answer(200, f'{HEAD}\n"2026-11-24"x,a@x,,30\n'), "row 1 has quotes or a line break"),
     "a date": (Answer(200, f"{HEAD}\n{ROW.replace('11-20', '02-30')}\n"), "the date '2026-02-30'"),
+    "deleted or not": (
+        Answer(200, f"{HEAD},Is Deleted\n{ROW},TRUE\n{ROW},false\n{ROW},\n{ROW},perhaps\n"),
+        f"^{REPORT} says Is Deleted 'perhaps', expected True or False$",
+    ),
     "501": (Answer(501, UNKNOWN), "HTTP 501: UnknownError: $"),
     "http": (
         Answer(302, "", {"Location": "http://reports.office.com/secret"}),

@@ -157,7 +157,7 @@ class Lot:
             "ReportPeriod": self._asked(self._text(row, _PERIOD)),
             "UserPrincipalName": principal or None,
             "Product": self._text(row, _PRODUCT),
-            "IsDeleted": _TRUTH.get((self._text(row, _DELETED) or "").lower()),
+            "IsDeleted": self._truth(self._text(row, _DELETED)),
             "LastActivityDate": max([self._date(row[place]) or "" for place in self._last], default="")
             or None,
             "ActivatedDevices": self._sum(row),
@@ -181,6 +181,13 @@ class Lot:
             what = f"row {self.rows} has the date {text[:80]!r}, expected one such as 2026-11-24"
             raise Unfit(what) from error
 
+    def _truth(self, text: str | None) -> str | None:
+        if text is None:
+            return None
+        if (truth := text.lower()) not in {"true", "false"}:
+            raise Unfit(f"row {self.rows} says {_DELETED} {text[:80]!r}, expected True or False")
+        return truth
+
     def _sum(self, row: list[str]) -> str | None:
         """Return the number of devices on which a product is activated."""
         if self._devices is None:
@@ -202,9 +209,6 @@ def _day(text: str) -> str:
     if not _DATE.fullmatch(text):
         raise ValueError(text)
     return f"{date.fromisoformat(text)}T00:00:00"
-
-
-_TRUTH = {"true": "true", "false": "false"}
 
 
 def _escaped(text: str) -> str:

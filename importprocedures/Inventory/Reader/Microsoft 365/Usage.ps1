@@ -148,7 +148,7 @@ $Microsoft365Columns = @{
 $Microsoft365Devices = 'Windows', 'Mac', 'Windows 10 Mobile', 'iOS', 'Android'
 
 # What they say of whether somebody is deleted.
-$Microsoft365Flags = @{ 'True' = 'true'; 'False' = 'false' }
+$Microsoft365Flags = @{ '' = $null; 'True' = 'true'; 'False' = 'false' }
 
 function Get-Microsoft365Plan($Csv, $Report, [string]$Period) {
     # Where in a report's rows everything lies; a column that it has not lies behind the last, where cells are null.
@@ -244,6 +244,8 @@ function ConvertTo-Microsoft365Usage($Plan, $Rows, [bool]$IsOdd) {
             if ($line.Length) { [void]$line.Append(';') }
             [void]$line.Append($names[$i]).Append($cell)
         }
+        $is = [string]$cells[$deleted]
+        if (-not $Microsoft365Flags.ContainsKey($is)) { throw "$report says Is Deleted '$is', expected True or False" }
         $devices = $null
         foreach ($i in $counts) {
             $one = $cells[$i]
@@ -256,7 +258,7 @@ function ConvertTo-Microsoft365Usage($Plan, $Rows, [bool]$IsOdd) {
             ReportPeriod      = $periods[$of]
             UserPrincipalName = if ($cells[$principal]) { $cells[$principal] } else { $null }
             Product           = if ($cells[$product]) { $cells[$product] } else { $null }
-            IsDeleted         = $Microsoft365Flags[[string]$cells[$deleted]]
+            IsDeleted         = $Microsoft365Flags[$is]
             LastActivityDate  = $moments[$last]
             ActivatedDevices  = $devices
             AssignedProducts  = if ($cells[$assigned]) { $cells[$assigned] } else { $null }
