@@ -25,7 +25,7 @@ from bridge.model import Column
 _ENTITIES = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "#x9": "\t", "#xA": "\n", "#xD": "\r"}
 _ENTITY = re.compile("&(amp|lt|gt|quot|#x9|#xA|#xD);")
 # A cell as `capture.attribute` writes it: nothing else is a row.
-_TEXT = r'[^"<>&\x00-\x1f]*+(?:&(?:amp|lt|gt|quot|#x9|#xA|#xD);[^"<>&\x00-\x1f]*+)*+'
+_TEXT = r'[^"<>&\x00-\x1f]*+(?>(?:&(?:amp|lt|gt|quot|#x9|#xA|#xD);[^"<>&\x00-\x1f]*+)*)'
 _STALE = 24 * 3600.0  # seconds after which a folder of tables is that of a process that was killed
 _DISK = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
 
@@ -87,7 +87,7 @@ class Rows:
         if list(wanted) != sorted(set(wanted), key=names.index):
             raise ValueError("columns are asked for once each, in the order that the step has them in")
         parts = (
-            f'(?: {key}="({_TEXT})")?+' if name in wanted else f'(?: {key}="{_TEXT}")?+'
+            f'(?>(?: {key}="({_TEXT})")?)' if name in wanted else f'(?>(?: {key}="{_TEXT}")?)'
             for key, name in zip(keys(len(names)), names, strict=True)
         )
         return re.compile(f"^<r{''.join(parts)}/>$", re.MULTILINE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -187,3 +188,14 @@ def test_only_the_edge_reads_the_environment(path: Path) -> None:
     if not place(path).startswith(("settings/", "assembly.py", "desk.py", "cli/")):
         tree = ast.parse(path.read_text("utf-8"))
         assert not {"os.environ", "os.getenv"} & {*read(tree), *called(tree)}
+
+
+def test_no_group_is_possessive() -> None:
+    """Python 3.11.0 to 3.11.4 mis-match a possessive quantifier after a group: atomic groups do not."""
+    found = [
+        f"{path.relative_to(HOUSE)}:{number}"
+        for path in HOUSE.rglob("*.py")
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        if re.search(r"\)[?*+}]\+", line)
+    ]
+    assert found == []

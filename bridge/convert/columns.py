@@ -86,7 +86,7 @@ def _text(column: Column) -> Canonical:
 
 _UNIT = "[ !#-%'-;=?-\ud7ff\ue000-\ufffd]"  # one character, one UTF-16 unit, no markup
 _ANY = "[ !#-%'-;=?-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"  # one or two units
-_RARE = f"{_ANY}*+(?:&(?:amp|lt|gt|quot|#x9|#xA|#xD);{_ANY}*+)*+"
+_RARE = f"{_ANY}*+(?>(?:&(?:amp|lt|gt|quot|#x9|#xA|#xD);{_ANY}*+)*)"
 
 
 def _text_pattern(column: Column) -> str:

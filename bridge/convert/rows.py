@@ -147,12 +147,12 @@ class Checker:
         for number, column in enumerate(self.columns):
             self._properties.setdefault(column.prop.casefold(), []).append(number)
         self._cut: Counter[str] = Counter()
-        self._many = re.compile(f"(?:{self._pattern()})*+", re.ASCII)
+        self._many = re.compile(f"(?>(?:{self._pattern()})*)", re.ASCII)
 
     def _pattern(self) -> str:
         """Return the pattern of one canonical row line."""
         parts = (
-            f'(?:{opening}{rule.pattern}")?+'
+            f'(?>(?:{opening}{rule.pattern}")?)'
             for opening, rule in zip(self._openings, self._rules, strict=True)
         )
         return f"<r{''.join(parts)}/>\n"

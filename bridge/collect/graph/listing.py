@@ -25,7 +25,7 @@ from bridge.collect.graph.names import Names
 from bridge.collect.graph.work import Work
 from bridge.errors import ReaderError
 
-_NEXT_LINK = re.compile(rb'(?<!\\)"@odata\.nextLink"\s*:\s*("(?:[^"\\]|\\.)*+")')
+_NEXT_LINK = re.compile(rb'(?<!\\)"@odata\.nextLink"\s*:\s*("(?>(?:[^"\\]|\\.)*)")')
 _WINDOW = 5000  # items among which one that comes again is known
 
 
