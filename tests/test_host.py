@@ -245,6 +245,13 @@ def test_a_process_that_left_the_tree_does_not_keep_the_run(tmp_path: Path) -> N
     assert time.monotonic() - begun < 15
 
 
+def test_what_is_on_its_way_when_the_process_ends_is_heard(tmp_path: Path) -> None:
+    """A machine that is busy may hand over the last lines late; here a process that left the tree does."""
+    late = "subprocess.Popen(['setsid', 'sh', '-c', 'sleep 1; echo late'], start_new_session=True); "
+    talked = Talked(tmp_path, late + "sys.exit(5)")
+    assert "late" in talked.failure(BeaconError)
+
+
 @pytest.mark.parametrize("page", ["utf-8", "cp1252", "cp850", "utf-16-le"])
 def test_secrets_in_a_code_page_are_redacted(tmp_path: Path, page: str) -> None:
     """A program writes its console's code page, which is not always UTF-8."""

@@ -21,7 +21,7 @@ MOST_EVENT_BYTES = 1024 * 1024
 MOST_LOG_LINES = 5000  # of standard output without the mark, and of standard error, each
 _MOST_LOG_CHARACTERS = 2000
 _WAITING_LINES = 1000  # between the reading threads and us; the child waits when there are more
-_FAREWELL = 2.0  # seconds for the reading threads to end after the process tree
+_FAREWELL = 3.0  # seconds for the reading threads to end after the process
 _PATIENCE = 0.2  # seconds between looks at the process
 
 
@@ -120,13 +120,16 @@ class Host:
 
     def hear(self) -> Iterator[Heard]:
         """Yield what is heard, with a Quiet now and then, until the process has ended."""
-        open_streams = 2
+        open_streams, until = 2, 0.0
         while open_streams:
             try:
                 heard = self._heard.get(timeout=_PATIENCE)
             except queue.Empty:
                 yield Quiet()
-                if self._child.process.poll() is not None and self._heard.empty():
+                if self._child.process.poll() is None:
+                    continue
+                until = until or system.stopwatch() + _FAREWELL  # what is not kept is read without a word
+                if system.stopwatch() > until and self._heard.empty():
                     break  # something that the reader started may hold our pipes open
                 continue
             if heard is None:
