@@ -47,9 +47,8 @@ class Desk:
             out.print(one)
 
     def tell(self, text: str) -> None:
-        """Print a line of talk; nobody needs to listen, and a full disk need not take it."""
-        with suppress(OSError):
-            click.echo(text, err=True)
+        """Print a line of talk."""
+        _tell(text)
 
     @contextmanager
     def telling(self) -> Iterator[Say]:
@@ -186,32 +185,66 @@ def step_files(words: tuple[str, ...]) -> dict[str, Path]:
 # --- from the arguments to an exit code ---
 
 
+def _tell(text: str) -> None:
+    """Print a line on standard error; nobody needs to listen, and a full disk need not take it."""
+    with suppress(OSError):
+        click.echo(text, err=True)
+
+
 def run_command(group: click.Group, arguments: list[str]) -> int:
     """Run one command line and return its exit code; under ``--json`` every end prints one JSON value."""
+    code = _run(group, arguments)
+    return code if _all_said() else code or BridgeError.exit_code
+
+
+def _run(group: click.Group, arguments: list[str]) -> int:
     json = "--json" in arguments
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a console is a TextIOWrapper
     try:
         return int(group.main(arguments, prog_name="beacon-bridge", standalone_mode=False) or 0)
     except click.ClickException as error:
-        error.show()
+        with suppress(OSError):
+            error.show()
         return _end(EXIT_USAGE, "UsageError", error.format_message(), "beacon-bridge --help", json=json)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted.", err=True)
+        _tell("Interrupted.")
         return _end(EXIT_INTERRUPTED, "Interrupted", "The command was interrupted.", "", json=json)
     except BrokenPipeError:  # `beacon-bridge rows FILE | head`
         sys.stdout = None  # nobody reads it any more
         return 0
     except Exception as error:  # noqa: BLE001  # the one place: a failure without a name is a bug
         sentence = f"a bug: {type(error).__name__} at {_place(error)}."
-        click.echo(f"BridgeError: {sentence}\nNext: {BridgeError.hint}", err=True)
+        _tell(f"BridgeError: {sentence}\nNext: {BridgeError.hint}")
         return _end(BridgeError.exit_code, "BridgeError", sentence, BridgeError.hint, json=json)
+
+
+def _all_said() -> bool:
+    """Write what is still held for standard output and error; return whether who reads it has all.
+
+    What cannot be written is let go: Python would try again as it ends, and exit with 120.
+    """
+    said = True
+    for stream in (sys.stdout, sys.stderr):
+        if stream is None:
+            continue
+        try:
+            stream.flush()
+        except OSError as error:
+            from bridge import system
+
+            said = said and (stream is sys.stderr or system.is_broken_pipe(error))
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
+    return said
 
 
 def _end(exit_code: int, name: str, sentence: str, hint: str, *, json: bool) -> int:
     if json:
         facts = {"name": name, "sentence": sentence, "hint": hint, "retryable": False, "exit_code": exit_code}
-        click.echo(json_module.dumps({"error": facts}, indent=2))
+        with suppress(OSError):  # what is not written, `_all_said` sees
+            click.echo(json_module.dumps({"error": facts}, indent=2))
     return exit_code
 
 

@@ -593,7 +593,8 @@ def test_gaps_under_strict(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "a group is hidden" in str(said.json["gaps"])
 
 
-def test_a_run_goes_on_when_nobody_listens(tmp_path: Path) -> None:
+@pytest.mark.parametrize("buffered", [True, False])
+def test_a_run_goes_on_when_nobody_listens(tmp_path: Path, buffered: bool) -> None:
     """`beacon-bridge run ... 2>&1 | true` does the work all the same, and the record says so."""
     with serve(Tenant(users=3, seed=1)) as service:
         config = tmp_path / "bridge.toml"
@@ -605,9 +606,17 @@ def test_a_run_goes_on_when_nobody_listens(tmp_path: Path) -> None:
         read, write = os.pipe()
         os.close(read)
         argv = [sys.executable, "-m", "bridge", "run", "A", "--verbose", "--config", str(config)]
-        done = subprocess.run(
-            argv, stdout=write, stderr=write, env={**os.environ, "TOKEN": service.token}, check=False
-        )
+        env = {**os.environ, "TOKEN": service.token, "PYTHONUNBUFFERED": "" if buffered else "1"}
+        done = subprocess.run(argv, stdout=write, stderr=write, env=env, check=False)
         os.close(write)
     assert done.returncode == 0
     assert Runs(tmp_path / "state").load("last:A").state is State.COMPLETE
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_output_that_cannot_be_written_is_a_failure() -> None:
+    """A disk that is full where standard output goes is no broken pipe."""
+    argv = [sys.executable, "-m", "bridge", "settings", "--example"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(argv, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert done.returncode not in {0, 120}
