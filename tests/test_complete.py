@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -31,11 +32,12 @@ from bridge.complete.facts import (
 )
 from bridge.complete.units import consumed
 from bridge.complete.usage import REPORT, USUAL
-from bridge.complete.witness import Witness
+from bridge.complete.witness import TAKES, Witness
 from bridge.errors import DeliveryError, PackageError, ReaderError, ReaderOutputError
 from bridge.model import CLOUDS, Capture, Check, Gap, Job, Owner, Say, State, Step
 from bridge.package.verify import verify
 from bridge.readers import folder
+from bridge.readers.ours import HOLDING
 from bridge.runs.record import Run
 from bridge.runs.store import DELIVERED, READY
 from bridge.show import report
@@ -920,3 +922,9 @@ def test_a_drop_is_not_accepted_after_a_newer_delivery(tmp_path: Path) -> None:
     with pytest.raises(DeliveryError, match="would undo it"):
         pipeline.deliver_run(badges.place, run, silent, accept_drop=True, reason="sold")
     assert badges.place.runs.place(run) == "-"
+
+
+def test_what_takes_a_unit_is_said_once() -> None:
+    """The pattern that counts holders knows the states of readers/ours.py, and no other of Graph's."""
+    states = ("Active", "ActiveWithError", "Disabled", "Error", "")
+    assert {state for state in states if re.fullmatch(TAKES, state)} == HOLDING

@@ -370,6 +370,27 @@ def test_the_token_stays_with_its_host(elsewhere: str, tmp_path: Path) -> None:
     assert "the token is not sent there" in str(error)
 
 
+def test_nothing_is_sent_to_another_host_before_a_page_is_parsed(tmp_path: Path) -> None:
+    """The next link that is sighted in a page's bytes is held to the same rule as the parsed one."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        other.settimeout(0.5)
+        away = f"http://127.0.0.1:{other.getsockname()[1]}/v1.0/users?"
+        faults = Faults(next_link=lambda link: away + link.partition("?")[2], top_cap=100)
+        error = fails(tmp_path, faults=faults)
+        with pytest.raises(TimeoutError):
+            other.accept()
+    assert "the token is not sent there" in str(error)
+
+
+def test_a_throttled_call_is_patient(tmp_path: Path) -> None:
+    """Twelve refusals of one call, each waited out, are not the end: of calls side by side one is unlucky."""
+    busy = Answer(429, "{}", {"Retry-After": "0"})
+    with watched(Tenant(3), instead={"/v1.0/organization": [busy] * 12}) as service:
+        collected = Graph().collect(a_job(service, tmp_path), Told())
+    assert len(service.addresses("/v1.0/organization")) == 13
+    assert {one.step: one.rows for one in collected.captures}["Organization.xml/Organization"] == 1
+
+
 def test_a_redirect_is_not_followed(tmp_path: Path) -> None:
     """Nothing listens to a redirect: the token would go with it."""
     with socket.create_server(("127.0.0.1", 0)) as other:

@@ -14,7 +14,7 @@ import pytest
 
 from tools import check, demo, environment
 from tools.bench import __main__ as bench
-from tools.bench import emission, inputs, measure, reading
+from tools.bench import emission, growth, inputs, measure, readers, reading
 from tools.bench.corpus import write_captures
 from tools.bench.measure import Figure
 
@@ -262,3 +262,24 @@ def test_the_readme_leads_somewhere() -> None:
     assert links
     assert [link for link in links if not (ROOT / link).is_file()] == []
     assert {"python tools/demo.py", "python tools/check.py"} <= set(text.splitlines())
+
+
+def test_growth_is_drawn(tmp_path: Path) -> None:
+    """Pictures of time and memory name the sizes and figures; without PowerShell there is no line of it."""
+    points = [growth.Point(1000, 5000, 1.5, 2.5, 3.0, 60.25, 0.0), growth.Point(2000, 9000, 3, 5, 6, 61, 0)]
+    growth.draw(points, tmp_path / "new", "native")
+    time, memory = (
+        (tmp_path / "new" / f"performance-{what}-native.svg").read_text("utf-8")
+        for what in ("time", "memory")
+    )
+    assert "1,000 users" in time
+    assert "60.2" in memory
+    assert "PowerShell" not in memory
+    assert points[0].cells == ("1,000", "5,000", "1.5", "2.5", "3.0", "60.2", "-")
+
+
+def test_the_longest_way_is_that_of_the_list_with_most_pages() -> None:
+    """What wall time is held against: both counts twice, and the pages of the longest list."""
+    sizes = [int(one.rpartition("=")[2]) for one in readers.calls() if "$top=" in one]
+    assert readers.pages(3000) == 4 + max(-(-3000 // size) for size in sizes)
+    assert readers.pages(1) == 5
