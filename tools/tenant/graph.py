@@ -190,9 +190,11 @@ class Graph:
             times = self._next(f"expired {asked.text}")
             if self._faults.expire_pages < 0 or times <= self._faults.expire_pages:
                 raise expired(_EXPIRING[(times - 1) % 2])
-        if self._faults.expire_token and not self._ended and path.endswith("/users"):
-            self._ended = authorization
-            self._place.renew()
+        if self._faults.expire_token and path.endswith("/users"):
+            with self._lock:  # once, whoever asks side by side; there is a new token before the old one ends
+                if not self._ended:
+                    self._place.renew()
+                    self._ended = authorization
             self._admit(path, authorization)
 
     def _body(self, path: str, collection: Collection, asked: Query) -> dict[str, Any]:
