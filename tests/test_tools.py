@@ -72,6 +72,21 @@ def test_the_check_counts_what_pytest_reports(tmp_path: Path) -> None:
     assert check.skips(tests) == ["skipped   2: no PowerShell on PATH", "skipped   1: no index"]
 
 
+@pytest.mark.parametrize(
+    ("words", "is_measured", "has_minimum"),
+    [([], False, False), (["--coverage"], True, True), (["--coverage", "--", "-k", "settings"], True, False)],
+)
+def test_coverage_is_measured_where_it_is_asked_for(
+    words: list[str], is_measured: bool, has_minimum: bool
+) -> None:
+    """The whole run has a minimum, a part of it has none."""
+    asked = check.read_arguments(words)
+    pytest_words = check.commands(Path("report"), asked.pytest, coverage=asked.coverage)[-1][1]
+    assert ("--cov" in pytest_words) == is_measured
+    assert (is_measured and "--cov-fail-under=0" not in pytest_words) == has_minimum
+    assert asked.pytest == words[2:]
+
+
 def test_no_report_is_no_success(tmp_path: Path) -> None:
     """A pytest that did not get as far as its report has passed nothing."""
     assert check.read_report(tmp_path / "none.xml") == check.Tests(0, 0, 0, Counter())
