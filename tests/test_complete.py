@@ -17,19 +17,7 @@ from hypothesis import strategies as some
 from bridge import beacon, pipeline
 from bridge.collect.graph.reports import REPORTS
 from bridge.complete.checks import ORDER
-from bridge.complete.facts import (
-    ASSIGNMENT,
-    CLOSING,
-    COMMERCE,
-    OPENING,
-    SIGN_IN,
-    SUBSCRIPTION,
-    USAGE,
-    USER,
-    Facts,
-    Sku,
-    listed,
-)
+from bridge.complete.facts import Facts, Sku, listed
 from bridge.complete.units import consumed
 from bridge.complete.usage import REPORT, USUAL
 from bridge.complete.witness import TAKES, Witness
@@ -37,7 +25,17 @@ from bridge.errors import DeliveryError, PackageError, ReaderError, ReaderOutput
 from bridge.model import CLOUDS, Capture, Check, Gap, Job, Owner, Say, State, Step
 from bridge.package.verify import verify
 from bridge.readers import folder
-from bridge.readers.ours import HOLDING
+from bridge.readers.ours import (
+    ASSIGNMENT,
+    CLOSING,
+    COMMERCE,
+    HOLDING,
+    OPENING,
+    SIGN_IN,
+    SUBSCRIPTION,
+    USAGE,
+    USER,
+)
 from bridge.runs.record import Run
 from bridge.runs.store import DELIVERED, READY
 from bridge.show import report

@@ -9,13 +9,13 @@ from typing import Self
 
 from bridge.complete import assignments, subscriptions, units, usage, users
 from bridge.complete.drop import drops
-from bridge.complete.facts import ASSIGNMENT, COMMERCE, SIGN_IN, SUBSCRIPTION, USAGE, USER, Facts
+from bridge.complete.facts import Facts
 from bridge.complete.witness import NEEDED, See, Witness
 from bridge.errors import ReaderOutputError
-from bridge.model import Check, Gap, Origin, Owner, Step, TableLine
+from bridge.model import Check, Gap, Origin, Step, TableLine
+from bridge.readers.ours import ASSIGNMENT, COMMERCE, SIGN_IN, SUBSCRIPTION, USAGE, USER, is_ours
 from bridge.runs.record import Run
 
-READER = "Microsoft 365"
 # In the order they are told, with the steps whose rows each of them needs; None is no check.
 ORDER = (
     ("users", users.counted, (USER,)),
@@ -44,7 +44,7 @@ class Checks(ExitStack):
         self._witness: Witness | None = None
 
     def __enter__(self) -> Self:
-        if (self._run.reader.owner, self._run.reader.name) == (Owner.BRIDGE, READER):
+        if is_ours(self._run.reader.owner, self._run.reader.name):
             self._witness = self.enter_context(Witness(self._folder))
         return self
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from fractions import Fraction
 
-from bridge.complete.facts import CLOSING, COMMERCE, OPENING, SIGN_IN, USAGE
 from bridge.complete.usage import parameters
 from bridge.model import Check, Owner
+from bridge.readers.ours import CLOSING, COMMERCE, OPENING, ORGANIZATION, SIGN_IN, USAGE
 from bridge.runs.record import Run, StepLine
 
 WARNED = Fraction(1, 5)
@@ -15,7 +15,7 @@ WARNED = Fraction(1, 5)
 COUNTS = {OPENING, CLOSING}
 # the gap that tells why a step has no rows,
 GAP_OF = {
-    "Organization.xml/Organization": "organization",
+    ORGANIZATION: "organization",
     COMMERCE: "commerce-subscriptions",
     USAGE: "usage",
     SIGN_IN: "sign-ins",

@@ -7,13 +7,10 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from math import ceil
 
+from bridge.readers.ours import USER
+
 LEAST_SLACK = 10  # users; the count is eventually consistent
 MOST_NAMED = 20
-
-OPENING, CLOSING = "Control.xml/Opening", "Control.xml/Closing"
-SUBSCRIPTION, COMMERCE = "Subscription.xml/Subscription", "CommerceSubscription.xml/CommerceSubscription"
-USAGE, USER, ASSIGNMENT = "Usage.xml/Usage", "User.xml/User", "Assignment.xml/Assignment"
-SIGN_IN = "SignIn.xml/SignIn"
 
 
 @dataclass(frozen=True, slots=True)

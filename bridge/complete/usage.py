@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
-from bridge.complete.facts import USAGE, Facts, listed, many
+from bridge.complete.facts import Facts, listed, many
 from bridge.model import CLOUDS, Check, Origin
+from bridge.readers.ours import USAGE
 from bridge.runs.record import Run
 
 REPORT = "getOffice365ActiveUserDetail"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bridge.complete.facts import SIGN_IN, USER, Facts, many
+from bridge.complete.facts import Facts, many
 from bridge.model import Check
+from bridge.readers.ours import SIGN_IN, USER
 
 
 def counted(facts: Facts) -> Check:

@@ -13,22 +13,12 @@ from pathlib import Path
 from types import TracebackType
 
 from bridge.capture import keys
-from bridge.complete.facts import (
-    ASSIGNMENT,
-    CLOSING,
-    COMMERCE,
-    OPENING,
-    SUBSCRIPTION,
-    USAGE,
-    USER,
-    Facts,
-    People,
-    Sku,
-)
+from bridge.complete.facts import Facts, People, Sku
 from bridge.complete.usage import REPORT, asked, asks_sign_ins, is_offered, was_read
 from bridge.convert.frames import row_cells
 from bridge.errors import ReaderOutputError
 from bridge.model import Column, Origin, Step
+from bridge.readers.ours import ASSIGNMENT, CLOSING, COMMERCE, OPENING, SUBSCRIPTION, USAGE, USER
 from bridge.runs.record import Run
 from bridge.tables import Tables
 

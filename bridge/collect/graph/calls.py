@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from bridge.collect.graph.cells import Cell, Item, Unfit, flag, moment, text, texts, whole
 from bridge.collect.graph.names import Names
+from bridge.readers import ours
 
 _NEVER = "0001-01-01T00:00:00Z"
 
@@ -231,11 +232,11 @@ _SIGN_IN = Call(
 )
 
 CALLS: Mapping[str, Call] = {
-    "Organization.xml/Organization": _ORGANIZATION,
-    "Subscription.xml/Subscription": _SUBSCRIPTION,
-    "ServicePlan.xml/ServicePlan": _SERVICE_PLAN,
-    "CommerceSubscription.xml/CommerceSubscription": _COMMERCE_SUBSCRIPTION,
-    "User.xml/User": _USER,
-    "Assignment.xml/Assignment": _ASSIGNMENT,
-    "SignIn.xml/SignIn": _SIGN_IN,
+    ours.ORGANIZATION: _ORGANIZATION,
+    ours.SUBSCRIPTION: _SUBSCRIPTION,
+    ours.SERVICE_PLAN: _SERVICE_PLAN,
+    ours.COMMERCE: _COMMERCE_SUBSCRIPTION,
+    ours.USER: _USER,
+    ours.ASSIGNMENT: _ASSIGNMENT,
+    ours.SIGN_IN: _SIGN_IN,
 }
