@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from tools.tenant import Answer, Faults, Service, Tenant
 from tools.tenant.answers import Asked
 from tools.tenant.faults import NO_FAULTS
+from tools.tenant.service import running
 
 
 class Watched(Service):
@@ -56,12 +57,5 @@ def watched(
     tenant: Tenant, faults: Faults = NO_FAULTS, instead: Mapping[str, list[Answer]] | None = None
 ) -> Iterator[Watched]:
     """Serve a tenant and watch it until the block ends."""
-    service = Watched(tenant, faults, instead)
-    thread = threading.Thread(target=service.server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
+    with running(Watched(tenant, faults, instead)) as service:
         yield service
-    finally:
-        service.server.shutdown()
-        service.server.server_close()
-        thread.join()

@@ -6,6 +6,7 @@ import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from tools.tenant.answers import Answer, Asked
 from tools.tenant.data import Tenant
@@ -57,7 +58,16 @@ class _Exchange(Exchange):
 @contextmanager
 def serve(tenant: Tenant, faults: Faults = NO_FAULTS, *, port: int = 0) -> Iterator[Service]:
     """Serve a tenant on loopback until the block ends; port 0 takes a free one."""
-    service = Service(tenant, faults, port)
+    with running(Service(tenant, faults, port)) as service:
+        yield service
+
+
+S = TypeVar("S", bound=Service)
+
+
+@contextmanager
+def running(service: S) -> Iterator[S]:
+    """Let a service answer until the block ends."""
     thread = threading.Thread(target=service.server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
