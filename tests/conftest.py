@@ -6,6 +6,9 @@ import shutil
 
 import pytest
 
+# Fixtures of a module that take a PowerShell each: tests that share one share a worker, other tests need not.
+SHARED = ("plain", "ours", "elsewhere", "thrown", "soft", "nasty", "facts", "dated")
+
 
 def find_powershell() -> str | None:
     """Return the PowerShell that tests run in: Windows PowerShell where there is one, else PowerShell 7."""
@@ -13,7 +16,11 @@ def find_powershell() -> str | None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs a real PowerShell on a machine that has none."""
+    """Keep together what shares a PowerShell; skip what needs a real one on a machine that has none."""
+    for item in items:
+        taken = [name for name in SHARED if name in getattr(item, "fixturenames", ())]
+        if taken:
+            item.add_marker(pytest.mark.xdist_group(taken[0]))
     if find_powershell() is None:
         for item in items:
             if item.get_closest_marker("powershell"):

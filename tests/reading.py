@@ -13,7 +13,16 @@ from bridge.capture import NAMESPACE, unescape
 from bridge.collect.powershell import PowerShell, find_powershell
 from bridge.model import Capture, Collected, Job, Minutes, Owner, Secret, Talk, TokenSource
 from bridge.readers.folder import load
-from tests.folders import INPUTS, PARAMETERS, config_xml, make_reader_folder, readers_xml, source_step
+from tests.folders import (
+    INPUTS,
+    PARAMETERS,
+    TEST_CONNECTION,
+    VERSION_CHECK,
+    config_xml,
+    make_reader_folder,
+    readers_xml,
+    source_step,
+)
 
 VALUES: Mapping[str, str | Secret] = {"ServiceUrl": "https://badges.example", "ApiKey": Secret("key-canary")}
 FUNCTIONS = """
@@ -55,6 +64,7 @@ class Reading:
     environment: Mapping[str, str] | None = None
     said: list[Talk] = field(default_factory=list)
     parameters: str = PARAMETERS
+    tests: str = TEST_CONNECTION + VERSION_CHECK  # the functions that a check calls, each in its PowerShell
 
     @property
     def bodies(self) -> Mapping[str, Body]:
@@ -70,7 +80,7 @@ class Reading:
             self.folder,
             script=script,
             readers={"Holder.xml": readers_xml(*steps)},
-            config=config_xml({"Holder.xml": "Computer"}, parameters=self.parameters),
+            config=config_xml({"Holder.xml": "Computer"}, parameters=self.parameters, functions=self.tests),
         )
         run = self.folder / "run"
         (run / "capture").mkdir(parents=True)

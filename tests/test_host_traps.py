@@ -14,11 +14,10 @@ import pytest
 
 from bridge.errors import ReaderError, ReaderOutputError, SettingsError, SignInError
 from bridge.model import Gap, Owner, Secret, Talk
-from tests.folders import PARAMETERS
+from tests.folders import PARAMETERS, TEST_CONNECTION, VERSION_CHECK
 from tests.reading import FUNCTIONS, VALUES, Body, Reading, Together, this_powershell
 
-pytestmark = [pytest.mark.powershell, pytest.mark.xdist_group("traps")]  # one worker runs the steps, once
-
+pytestmark = pytest.mark.powershell
 
 PLAIN: dict[str, Body] = {}  # step -> body; one PowerShell runs them all, and each has its test
 PLAIN["Early"] = Body("return")
@@ -773,9 +772,17 @@ def test_success_of_test_connection_is_the_returned_ok(
 ) -> None:
     """Nothing but the returned text OK is success: not exit code 0, not silence, not a second word."""
     functions = FUNCTIONS.replace("'OK'", ping)
-    tested = this_powershell().test(Reading(tmp_path, "return", functions=functions).job())
-    assert (tested.ok, tested.version) == (ok, "2.4")
+    reading = Reading(tmp_path, "return", functions=functions, tests=TEST_CONNECTION)
+    tested = this_powershell().test(reading.job())
+    assert tested.ok == ok
     assert found in tested.error
+
+
+def test_the_version_is_told_also_where_the_connection_is_not(tmp_path: Path) -> None:
+    """TestConnection and VersionCheck have a PowerShell each: what ends the one does not end the other."""
+    functions = FUNCTIONS.replace("'OK'", "[Environment]::Exit(0)")
+    tested = this_powershell().test(Reading(tmp_path, "return", functions=functions).job())
+    assert (tested.ok, tested.version) == (False, "2.4")
 
 
 @pytest.mark.parametrize(
@@ -783,9 +790,10 @@ def test_success_of_test_connection_is_the_returned_ok(
     [("@{ Version = 'two' }", "no dotted version"), ("@{ Other = '2.4' }", "no dotted version")],
 )
 def test_a_version_check_must_return_a_dotted_version(tmp_path: Path, answer: str, found: str) -> None:
-    """Anything else is told as what is wrong with it, beside a TestConnection that succeeded."""
+    """Anything else is told as what is wrong with it, and fails no connection."""
     functions = FUNCTIONS.replace("@{ Version = '2.4' }", answer)
-    tested = this_powershell().test(Reading(tmp_path, "return", functions=functions).job())
+    reading = Reading(tmp_path, "return", functions=functions, tests=VERSION_CHECK)
+    tested = this_powershell().test(reading.job())
     assert tested.ok
     assert tested.version is None
     assert found in tested.version_error

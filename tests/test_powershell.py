@@ -110,7 +110,6 @@ def facts() -> EngineFacts:
 
 
 @pytest.mark.powershell
-@pytest.mark.xdist_group("probe")
 def test_a_probe_tells_what_powershell_says_of_itself(facts: EngineFacts) -> None:
     """Version, edition, bits, policy and language mode are read inside that PowerShell."""
     assert (facts.name, facts.bits.inside) == ("powershell", 64 if sys.maxsize > 2**32 else 32)
@@ -122,7 +121,6 @@ def test_a_probe_tells_what_powershell_says_of_itself(facts: EngineFacts) -> Non
 
 
 @pytest.mark.powershell
-@pytest.mark.xdist_group("probe")
 def test_the_capture_says_what_wrote_it(tmp_path: Path, facts: EngineFacts) -> None:
     """The capture's header is the third proof of the bits."""
     reading = Reading(tmp_path, "New-Object PSObject -Property @{ A = 1 }")
@@ -191,7 +189,6 @@ def dated(tmp_path_factory: pytest.TempPathFactory) -> Collected:
 
 
 @pytest.mark.powershell
-@pytest.mark.xdist_group("dated")
 @pytest.mark.parametrize(("begins", "applies"), APPLIES.items())
 def test_a_step_that_begins_with_a_later_version_does_not_apply(
     dated: Collected, begins: str, applies: bool
