@@ -15,6 +15,7 @@ def find_powershell() -> str | None:
     return shutil.which("powershell.exe") or shutil.which("pwsh")
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist looks at the groups in a hook of its own
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep together what shares a PowerShell; skip what needs a real one on a machine that has none."""
     for item in items:
