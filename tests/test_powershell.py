@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -37,7 +36,7 @@ def windows_with(root: Path, *places: str) -> dict[str, str]:
     for place in places:
         path = root / place / "WindowsPowerShell" / "v1.0" / "powershell.exe"
         path.parent.mkdir(parents=True)
-        shutil.copyfile(LAUNCHERS / ("t32.exe" if place == "SysWOW64" else "t64.exe"), path)
+        path.touch()
     return {"SYSTEMROOT": str(root)}
 
 
@@ -66,6 +65,12 @@ def test_elsewhere_no_pwsh_on_path_is_named(tmp_path: Path) -> None:
     assert "native" in caught.value.hint
 
 
+needs_launchers = pytest.mark.skipif(
+    not (LAUNCHERS / "t64.exe").is_file(), reason="pip has no Windows launchers here, as on Debian"
+)
+
+
+@needs_launchers
 @pytest.mark.parametrize("launcher", ["t64.exe", "w64.exe", "t64-arm.exe"])
 def test_a_64_bit_executable_is_refused_on_windows(launcher: str) -> None:
     """Its PE header decides before anything is started, and the error names the right path."""
@@ -82,6 +87,7 @@ def test_a_file_that_is_no_program_is_refused_on_windows(tmp_path: Path) -> None
         PowerShell(tmp_path / "powershell.exe", os.environ, windows=True).probe()
 
 
+@needs_launchers
 @pytest.mark.skipif(sys.platform == "win32", reason="a 32-bit launcher would run there")
 def test_a_32_bit_executable_passes_the_first_proof() -> None:
     """A 32-bit program is started; that this machine cannot run it is another error."""
