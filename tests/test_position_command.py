@@ -89,6 +89,20 @@ def test_json_of_a_run_and_of_its_package(
     package = at.runs.package(made)
     of_run = json.loads(said(capsys, made.run, "--json", "--config", settings))
     assert json.loads(said(capsys, str(package), "--json", "--config", settings)) == of_run
+    assert of_run.keys() == {
+        *(
+            "connection",
+            "tenant",
+            "organization",
+            "run",
+            "started",
+            "opened",
+            "closed",
+            "state",
+            "development",
+        ),
+        *("gaps", "warned", "people", "reports", "licences", "unknown", "half"),
+    }
     assert of_run["half"] == "online"
     assert of_run["started"].endswith("Z")
     assert of_run["people"]["users"] == 150
@@ -194,6 +208,7 @@ def test_all_for_people(settings: str, capsys: pytest.CaptureFixture[str]) -> No
 def test_all_for_scripts(settings: str, capsys: pytest.CaptureFixture[str]) -> None:
     """JSON and CSV list every one of them by id, as the counts say."""
     found = json.loads(said(capsys, "--all", "--json", "--config", settings))
+    assert found.keys() == {"connections", "failed", "read_again", "counts", "people"}
     assert [one["connection"] for one in found["connections"]] == ["Contoso", "Fabrikam"]
     assert found["failed"] == []
     counted = {(one["kind"], one["guests"]): one["users"] for one in found["counts"]}

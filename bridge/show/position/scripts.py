@@ -28,7 +28,7 @@ def all_json(found: Everyone) -> dict[str, object]:
     return {
         "connections": [as_json(one) for one in found.positions],
         "failed": [{"connection": name, **screen.error_json(error)} for name, error in found.failed.items()],
-        "readagain": list(found.matching.again),
+        "read_again": list(found.matching.again),
         "counts": [asdict(one) for one in found.matching.counts()],
         "people": map(asdict, _everybody(found.matching)),
     }
