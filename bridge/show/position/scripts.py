@@ -12,7 +12,7 @@ from bridge import system
 from bridge.convert.values import display
 from bridge.position import Licence, Matching, Position, Stranger
 from bridge.show import screen
-from bridge.show.position.facts import Everyone
+from bridge.show.position.words import Everyone
 
 
 def as_json(found: Position) -> dict[str, object]:

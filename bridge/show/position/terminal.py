@@ -9,7 +9,7 @@ from rich.table import Table
 from bridge.convert.values import display
 from bridge.position import Licence, Matching, Position
 from bridge.show import screen
-from bridge.show.position.facts import (
+from bridge.show.position.words import (
     HALF,
     MOST_LISTED,
     PEOPLE,

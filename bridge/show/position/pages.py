@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from bridge.position import Licence, Position
 from bridge.show.page import Chart, Grid, Note, Part, page
-from bridge.show.position.facts import (
+from bridge.show.position.words import (
     HALF,
     MOST_BARS,
     MOST_LISTED,
