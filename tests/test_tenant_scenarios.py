@@ -8,7 +8,7 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -226,6 +226,13 @@ def test_users_are_lost_from_one_list(name: str, where: str, left: int) -> None:
         assert [user["id"] for page in pages(service) for user in page] == ids()
     assert len(found) == left
     assert set(found) < set(ids())
+
+
+def test_users_are_lost_from_several_lists() -> None:
+    """A loss from one list does not undo that from every list."""
+    with served("lost-users,lost-sign-ins") as service:
+        for path in ("/users?$select=id", "/users?$select=id,signInActivity"):
+            assert len(list(chain(*pages(service, path)))) == 27
 
 
 # --- rights ---

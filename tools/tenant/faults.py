@@ -35,7 +35,7 @@ class Faults:
     how often the link to a list's third page (or last, if it is sooner) is refused as expired; -1: always.
     ``expire_token``: the token of whoever asks for a second page of users is refused from then on.
     ``repeat``: how many users of the page before come again. ``lose``: how many of three users are on no
-    page, of any list or of one that selects the property ``lose_where``.
+    page of a list that selects a property, by its name; of any list by no name.
 
     Rights: ``forbidden`` permissions are missing; ``no_premium``: no sign-ins without Entra ID P1.
 
@@ -58,8 +58,7 @@ class Faults:
     expire_pages: int = 0
     expire_token: bool = False
     repeat: int = 0
-    lose: int = 0
-    lose_where: str = ""
+    lose: Mapping[str, int] = field(default_factory=dict)
     forbidden: frozenset[str] = frozenset()
     no_premium: bool = False
     retired: Mapping[str, int] = field(default_factory=dict)

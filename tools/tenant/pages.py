@@ -106,9 +106,8 @@ def page(collection: Collection, query: Query, key: bytes, faults: Faults = NO_F
 def _disturbed(indexes: Sequence[int], query: Query, end: int, faults: Faults) -> Sequence[int]:
     """Return the users of a page: some of the page before come again, and some are left out."""
     shown = indexes[max(0, query.start - faults.repeat) : end]
-    if faults.lose_where and faults.lose_where not in query.names:
-        return shown
-    return [index for index in shown if index % 3 < 3 - faults.lose]
+    lost = max((many for name, many in faults.lose.items() if name in ("", *query.names)), default=0)
+    return [index for index in shown if index % 3 < 3 - lost]
 
 
 def _next(query: Query, end: int, key: bytes, faults: Faults) -> str:
