@@ -222,7 +222,7 @@ end {
 "@
 }
 
-# --- headers and trailers: the same bytes as bridge/capture.py writes ---
+# --- headers and trailers: the same bytes as bridge/capture writes ---
 
 function Get-Attribute($name, $text) {
     $escaped = $ToEscape.Replace([string]$text, [System.Text.RegularExpressions.MatchEvaluator]{

@@ -1,7 +1,7 @@
 """The layout of a package, as one frozen value.
 
-``bridge-1`` is ours: the inner layout of Flexera's own intermediate package is not public (facts/beacon.md,
-section 9), and no Flexera uploader is known to accept this one. docs/formats.md describes it.
+``bridge-1`` is ours: the inner layout of Flexera's own intermediate package is not public, and no Flexera
+uploader is known to accept this one. docs/formats.md describes it.
 """
 
 from __future__ import annotations
