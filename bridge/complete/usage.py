@@ -25,7 +25,8 @@ WITHOUT_REPORTS = {cloud.graph for cloud in CLOUDS.values()} - {CLOUDS["global"]
 def licensed(facts: Facts) -> Check:
     """Compare the users whose assignment takes a unit with Graph's count of licensed users.
 
-    The two may differ for good reasons, such as an assignment in error. That most are missing has none.
+    The two may differ for good reasons, such as an assignment in error. That users have no assignment at
+    all, of any state, has none.
     """
     found, counts = facts.people.licensed, facts.counts.get("LicensedUser", ())
     if not counts:
@@ -33,7 +34,7 @@ def licensed(facts: Facts) -> Check:
     told = " and ".join(f"{count:,}" for count in counts)
     slack, least, most, assigned = facts.slack, min(counts), max(counts), facts.people.assigned
     text = f"{many(found, 'licensed user')}; Microsoft Graph counted {told}"
-    if (not found and least > slack) or 2 * assigned < least:
+    if (not found and least > slack) or (not assigned and least) or assigned + slack < least:
         return Check("licensed", "refused", f"{text}; {many(assigned, 'user')} with any assignment")
     if not least - slack <= found <= most + slack:
         return Check("licensed", "warned", f"{text}, give or take {slack:,}")

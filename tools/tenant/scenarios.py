@@ -76,10 +76,10 @@ _ALL: Mapping[str, Scenario] = {
         lose={"signInActivity": 1},
     ),
     "lost-assignments": _wrong(
-        "two of three users are on no page of the list of assignments",
+        "each third user is on no page of the list of assignments",
         paged=True,
         fatal=True,
-        lose={"licenseAssignmentStates": 2},
+        lose={"licenseAssignmentStates": 1},
     ),
     "no-premium": _wrong(
         "signInActivity without Entra ID P1: 403 Authentication_RequestFromNonPremiumTenantOrB2CTenant",
