@@ -252,6 +252,20 @@ def test_what_is_on_its_way_when_the_process_ends_is_heard(tmp_path: Path) -> No
     assert "late" in talked.failure(BeaconError)
 
 
+def test_a_process_that_left_the_tree_and_writes_on_does_not_hide_the_end(tmp_path: Path) -> None:
+    """What the reader started may write and write; that PowerShell is gone is told, not a deadline."""
+    code = f"""
+    hello(); say("step", step="{STEP}")
+    writing = 'for n in $(seq 300); do echo on; sleep 0.1; done'
+    subprocess.Popen(['setsid', 'sh', '-c', writing], start_new_session=True)
+    sys.exit(5)
+    """
+    begun = time.monotonic()
+    said = Talked(tmp_path, code, Minutes(step=0, run=0, silence=0.25)).failure()
+    assert "PowerShell ended with code 5" in said
+    assert time.monotonic() - begun < 15
+
+
 @pytest.mark.parametrize("page", ["utf-8", "cp1252", "cp850", "utf-16-le"])
 def test_secrets_in_a_code_page_are_redacted(tmp_path: Path, page: str) -> None:
     """A program writes its console's code page, which is not always UTF-8."""

@@ -120,23 +120,26 @@ class Host:
 
     def hear(self) -> Iterator[Heard]:
         """Yield what is heard, with a Quiet now and then, until the process has ended."""
-        open_streams, until = 2, 0.0
-        while open_streams:
-            try:
+        open_streams, until = 2, float("inf")
+        while open_streams and system.stopwatch() < until:
+            heard: Heard | None = Quiet()
+            with contextlib.suppress(queue.Empty):
                 heard = self._heard.get(timeout=_PATIENCE)
-            except queue.Empty:
-                yield Quiet()
-                if self._child.process.poll() is None:
-                    continue
-                until = until or system.stopwatch() + _FAREWELL  # what is not kept is read without a word
-                if system.stopwatch() > until and self._heard.empty():
-                    break  # something that the reader started may hold our pipes open
-                continue
             if heard is None:
                 open_streams -= 1
-            else:
-                yield heard
+                continue
+            yield heard
+            if not isinstance(heard, Event) and self._child.process.poll() is not None:
+                # something that the reader started may hold our pipes open, and write to them
+                until = min(until, system.stopwatch() + _FAREWELL)
+        yield from self._left()
         yield Ended(self._child.process.wait())
+
+    def _left(self) -> Iterator[Heard]:
+        """Yield what has come by now and is not heard yet."""
+        for _ in range(self._heard.qsize()):
+            if heard := self._heard.get():
+                yield heard
 
     def _read(self, stream: IO[bytes], source: str) -> None:
         lines = _Lines(self._order.mark.encode())
