@@ -30,7 +30,7 @@ EVERY_GAP = ("concealed", "commerce-subscriptions", "organization", "sign-ins", 
 TOGETHER = (
     "storm,concealed,no-premium,lost-subscription",
     "server-errors,mixed-names,deleted-in-reports,unknown-sku",
-    "html-errors,unknown-names,inline-reports,no-mail",
+    "html-errors,unknown-names,inline-reports,no-mail,empty-sign-ins",
     "empty-pages,duplicate-rows,empty-report,retired-report",
     "expired-page,top-cap,churn,forbidden-ReportSettings.Read.All",
     "expired-token,forbidden-AuditLog.Read.All,forbidden-Organization.Read.All",

@@ -356,6 +356,14 @@ def test_nobody_has_mail() -> None:
     assert users == [{"mail": None, "proxyAddresses": [], "otherMails": []}] * 40
 
 
+def test_sign_ins_are_empty() -> None:
+    """Everybody is on the list of sign-ins, and nobody has any."""
+    with served("empty-sign-ins") as service:
+        (users,) = pages(service, "/users?$select=id,signInActivity&$top=999")
+    assert len(users) == 40
+    assert {user.get("signInActivity") for user in users} == {None}
+
+
 def test_there_are_no_licences() -> None:
     """No SKU, no subscription, no assignment; the users are there."""
     with served("no-licences") as service:

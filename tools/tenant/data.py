@@ -25,6 +25,7 @@ ODDITIES = frozenset(
         "concealed",
         "deleted-in-reports",
         "empty-report",
+        "empty-sign-ins",
         "lost-subscription",
         "missing-user",
         "mixed-names",
@@ -178,6 +179,8 @@ class Tenant:
             item.update({name: text for name, text in _MAIL.items() if name in item})
         if "signInActivity" in item and index % 7 == 1:
             del item["signInActivity"]
+        if "signInActivity" in item and "empty-sign-ins" in self.oddities:
+            item["signInActivity"] = None
         return item
 
     def former(self) -> Iterator[Person]:

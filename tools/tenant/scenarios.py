@@ -109,6 +109,7 @@ _ALL: Mapping[str, Scenario] = {
     "unknown-names": _odd("unknown-names", "some rows of usage reports say (Unknown)"),
     "deleted-in-reports": _odd("deleted-in-reports", "usage reports name users who were deleted"),
     "empty-report": _odd("empty-report", "the report of the Microsoft 365 apps has no rows"),
+    "empty-sign-ins": _odd("empty-sign-ins", "signInActivity is null for every user, whoever signed in"),
     "no-mail": _odd("no-mail", "no user has a mail address"),
     "no-licences": _odd("no-licences", "no SKU is subscribed, and nobody holds a licence"),
     "unknown-sku": _odd(
