@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import click
 
@@ -38,13 +38,11 @@ class Desk:
         """Print a result: JSON for scripts, else what people see."""
         from bridge.show import screen
 
-        if self.json:
-            click.echo(screen.as_json(value))
-            return
-        out = screen.console(sys.stdout)
-        drawn = lines()
-        for one in drawn if isinstance(drawn, list) else [drawn]:
-            out.print(one)
+        drawn = screen.as_json(value) if self.json else lines()
+        put = click.echo if self.json else screen.console(sys.stdout).print
+        with printing():
+            for one in drawn if isinstance(drawn, list) else [drawn]:
+                put(one)
 
     def tell(self, text: str) -> None:
         """Print a line of talk."""
@@ -111,15 +109,6 @@ class Desk:
 
         self.tell(BRIDGE_1.readers)
 
-    def fail(self, error: BridgeError) -> int:
-        """Print an error and return its exit code."""
-        from bridge.show import screen
-
-        if self.json:
-            click.echo(screen.as_json(screen.error_json(error), indent=None))
-        screen.talk_console(sys.stderr).print(screen.error_lines(error))
-        return error.exit_code
-
 
 def shared(command: Callable[..., int]) -> Callable[..., int]:
     """Give a command the shared options, and turn its errors into exit codes."""
@@ -134,25 +123,30 @@ def shared(command: Callable[..., int]) -> Callable[..., int]:
         try:
             return command(desk, **rest)
         except BridgeError as error:
-            return desk.fail(error)
-        except BrokenPipeError:  # `beacon-bridge show | head`; click would make it a failure
-            sys.stdout = None  # nobody reads it any more
-            return 0
+            return _fail(error, json=json)
 
     return wrapped
 
 
 @contextmanager
-def piped() -> Iterator[None]:
-    """Take what Windows says when nobody reads any more (EINVAL) for the broken pipe that it is elsewhere."""
-    from bridge import system
+def printing() -> Iterator[None]:
+    """Print a result: one that nobody reads to its end is done, one that cannot be written a BridgeError.
 
+    What stopped the block before its last lines did not go out is what is raised.
+    """
     try:
         yield
     except OSError as error:
+        from bridge import system
+
+        _let_go(sys.stdout)
+        if isinstance(error.__context__, BridgeError | KeyboardInterrupt):
+            raise error.__context__ from None
         if not system.is_broken_pipe(error):
-            raise
-        raise BrokenPipeError from error
+            raise BridgeError(
+                f"Standard output cannot be written: {error.strerror or error}.",
+                hint="Make room there, or send it elsewhere; `beacon-bridge show` tells what was done.",
+            ) from error
 
 
 def examples(*lines: str) -> str:
@@ -185,67 +179,76 @@ def step_files(words: tuple[str, ...]) -> dict[str, Path]:
 # --- from the arguments to an exit code ---
 
 
-def _tell(text: str) -> None:
-    """Print a line on standard error; nobody needs to listen, and a full disk need not take it."""
-    with suppress(OSError):
-        click.echo(text, err=True)
-
-
 def run_command(group: click.Group, arguments: list[str]) -> int:
     """Run one command line and return its exit code; under ``--json`` every end prints one JSON value."""
-    code = _run(group, arguments)
-    return code if _all_said() else code or BridgeError.exit_code
-
-
-def _run(group: click.Group, arguments: list[str]) -> int:
     json = "--json" in arguments
+    code = _run(group, arguments, json=json)
+    try:
+        with printing():
+            sys.stdout.flush()
+    except BridgeError as error:  # a full disk may show at the last flush only
+        told = _fail(error, json=json)
+        code = code or told
+    try:
+        sys.stderr.flush()
+    except OSError:
+        _let_go(sys.stderr)
+    return code
+
+
+def _run(group: click.Group, arguments: list[str], *, json: bool) -> int:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a console is a TextIOWrapper
-    try:
-        return int(group.main(arguments, prog_name="beacon-bridge", standalone_mode=False) or 0)
+    try:  # not `group.main`, which has an end of its own for Ctrl-C and for a broken pipe
+        with group.make_context("beacon-bridge", list(arguments)) as context:
+            return int(group.invoke(context) or 0)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except BridgeError as error:  # of the help; a command's own are told in `shared`
+        return _fail(error, json=json)
     except click.ClickException as error:
         with suppress(OSError):
             error.show()
         return _end(EXIT_USAGE, "UsageError", error.format_message(), "beacon-bridge --help", json=json)
     except (click.Abort, KeyboardInterrupt):
-        _tell("Interrupted.")
+        _tell("\nInterrupted.")  # a terminal has shown ^C
         return _end(EXIT_INTERRUPTED, "Interrupted", "The command was interrupted.", "", json=json)
-    except BrokenPipeError:  # `beacon-bridge rows FILE | head`
-        sys.stdout = None  # nobody reads it any more
-        return 0
     except Exception as error:  # noqa: BLE001  # the one place: a failure without a name is a bug
         sentence = f"a bug: {type(error).__name__} at {_place(error)}."
         _tell(f"BridgeError: {sentence}\nNext: {BridgeError.hint}")
         return _end(BridgeError.exit_code, "BridgeError", sentence, BridgeError.hint, json=json)
 
 
-def _all_said() -> bool:
-    """Write what is still held for standard output and error; return whether who reads it has all.
+def _tell(text: str) -> None:
+    """Print a line on standard error; nobody needs to listen, and a full disk need not take it."""
+    with suppress(OSError):
+        click.echo(text, err=True)
 
-    What cannot be written is let go: Python would try again as it ends, and exit with 120.
-    """
-    said = True
-    for stream in (sys.stdout, sys.stderr):
-        if stream is None:
-            continue
-        try:
-            stream.flush()
-        except OSError as error:
-            from bridge import system
 
-            said = said and (stream is sys.stderr or system.is_broken_pipe(error))
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, stream.fileno())
-            os.close(nowhere)
-    return said
+def _fail(error: BridgeError, *, json: bool) -> int:
+    """Tell an error and return its exit code."""
+    from bridge.show import screen
+
+    screen.talk_console(sys.stderr).print(screen.error_lines(error))
+    if json:
+        with suppress(OSError):
+            click.echo(screen.as_json(screen.error_json(error), indent=None))
+    return error.exit_code
 
 
 def _end(exit_code: int, name: str, sentence: str, hint: str, *, json: bool) -> int:
     if json:
         facts = {"name": name, "sentence": sentence, "hint": hint, "retryable": False, "exit_code": exit_code}
-        with suppress(OSError):  # what is not written, `_all_said` sees
+        with suppress(OSError):
             click.echo(json_module.dumps({"error": facts}, indent=2))
     return exit_code
+
+
+def _let_go(stream: IO[str]) -> None:
+    """Send what a stream still holds nowhere: Python would try again as it ends, and exit with 120."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def _place(error: Exception) -> str:

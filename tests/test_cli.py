@@ -19,11 +19,10 @@ from bridge import cli, pipeline
 from bridge.errors import EXIT_INTERRUPTED, EXIT_SEVERAL, EXIT_USAGE
 from bridge.model import State
 from bridge.runs.record import Run
-from bridge.runs.store import READY, Runs
+from bridge.runs.store import READY
 from bridge.workplace import Workplace
 from tests.engines import RowsEngine, contoso, silent, workplace
 from tests.folders import make_beacon, make_reader_folder, reader_parent
-from tools.tenant import Tenant, serve
 
 COMMANDS = [
     "check",
@@ -591,32 +590,3 @@ def test_gaps_under_strict(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (said.code, said.json["package_state"], said.json["state"]) == (11, READY, "complete-with-gaps")
     assert list((site.home / "Outbox").iterdir()) == []
     assert "a group is hidden" in str(said.json["gaps"])
-
-
-@pytest.mark.parametrize("buffered", [True, False])
-def test_a_run_goes_on_when_nobody_listens(tmp_path: Path, buffered: bool) -> None:
-    """`beacon-bridge run ... 2>&1 | true` does the work all the same, and the record says so."""
-    with serve(Tenant(users=3, seed=1)) as service:
-        config = tmp_path / "bridge.toml"
-        config.write_text(
-            f"[bridge]\nstate = '{tmp_path / 'state'}'\n[connections.A]\nreader = 'bridge:Microsoft 365'\n"
-            f"tenant = 'contoso.example'\nengine = 'native'\n[connections.A.parameters]\n"
-            f"GraphRoot = '{service.root}'\nAccessToken = {{ secret = 'env:TOKEN' }}\n"
-        )
-        read, write = os.pipe()
-        os.close(read)
-        argv = [sys.executable, "-m", "bridge", "run", "A", "--verbose", "--config", str(config)]
-        env = {**os.environ, "TOKEN": service.token, "PYTHONUNBUFFERED": "" if buffered else "1"}
-        done = subprocess.run(argv, stdout=write, stderr=write, env=env, check=False)
-        os.close(write)
-    assert done.returncode == 0
-    assert Runs(tmp_path / "state").load("last:A").state is State.COMPLETE
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
-def test_output_that_cannot_be_written_is_a_failure() -> None:
-    """A disk that is full where standard output goes is no broken pipe."""
-    argv = [sys.executable, "-m", "bridge", "settings", "--example"]
-    with Path("/dev/full").open("w") as full:
-        done = subprocess.run(argv, stdout=full, stderr=subprocess.PIPE, check=False)
-    assert done.returncode not in {0, 120}

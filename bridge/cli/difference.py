@@ -10,7 +10,7 @@ import click
 
 from bridge.cli import pages
 from bridge.cli.group import group
-from bridge.desk import Desk, examples, piped, shared
+from bridge.desk import Desk, examples, printing, shared
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -73,6 +73,6 @@ def _print(desk: Desk, found: Difference) -> None:
     if not desk.json:
         desk.show({}, lambda: shown.lines(found))
         return
-    with piped():
+    with printing():
         sys.stdout.writelines(flow(shown.as_json(found)))
         sys.stdout.write("\n")

@@ -5,10 +5,27 @@ from __future__ import annotations
 import click
 
 from bridge import __version__
-from bridge.desk import examples
+from bridge.desk import examples, printing
+
+
+class Command(click.Command):
+    """A command whose help is printed like every result."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take the words of the command; --help and --version end it."""
+        with printing():
+            return super().parse_args(ctx, args)
+        raise click.exceptions.Exit  # nobody reads the help, which is no reason to run the command
+
+
+class Group(Command, click.Group):
+    """A group of such commands."""
+
+    command_class = Command
 
 
 @click.group(
+    cls=Group,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=examples(
         "beacon-bridge check                     what this machine has and lacks",

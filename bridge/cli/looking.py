@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from bridge.cli.group import group
-from bridge.desk import Desk, examples, piped, shared
+from bridge.desk import Desk, examples, printing, shared
 
 
 @group.command(
@@ -68,7 +68,7 @@ def rows(desk: Desk, file: Path) -> int:
     """
     from bridge.show import rows as listing
 
-    with piped():
+    with printing():
         listing.show(file, sys.stdout, json=desk.json)
     return 0
 

@@ -11,7 +11,7 @@ import click
 
 from bridge.cli import pages
 from bridge.cli.group import group
-from bridge.desk import Desk, examples, piped, shared
+from bridge.desk import Desk, examples, printing, shared
 from bridge.errors import EXIT_SEVERAL, BridgeError, SettingsError
 
 if TYPE_CHECKING:
@@ -116,12 +116,12 @@ def _print(desk: Desk, found: Everyone) -> None:
     from bridge.show import position as shown
     from bridge.show.flow import flow
 
-    with piped():
-        if desk.json:
-            sys.stdout.writelines(flow(shown.all_json(found)))
-            sys.stdout.write("\n")
-        else:
-            desk.show({}, lambda: shown.all_lines(found))
+    if not desk.json:
+        desk.show({}, lambda: shown.all_lines(found))
+        return
+    with printing():
+        sys.stdout.writelines(flow(shown.all_json(found)))
+        sys.stdout.write("\n")
 
 
 def _sources(desk: Desk) -> tuple[list[Source], dict[str, BridgeError]]:
@@ -164,7 +164,7 @@ def _put_csv(desk: Desk, csv: Path | None, written: Callable[[IO[str]], None]) -
     if csv is not None and not _is_printed(csv):
         pages.write_csv(desk, csv, written)
     elif csv is not None:
-        with piped():
+        with printing():
             written(_utf8())
     return _is_printed(csv)
 

@@ -33,11 +33,14 @@ class _Plain(Console):
 
 
 class _Talk(_Plain):
-    """A console whose silence harms nobody: the work goes on when no one listens any more."""
+    """A console whose silence harms nobody: the work goes on when no one listens, or a full disk does."""
 
-    def on_broken_pipe(self) -> None:
-        """Say nothing from now on."""
-        self.quiet = True
+    def __exit__(self, *error: object) -> None:
+        """Write what was printed; say nothing from now on if that fails."""
+        try:
+            super().__exit__(*error)
+        except OSError:
+            self.quiet = True
 
 
 def console(file: IO[str]) -> Console:
