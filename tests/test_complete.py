@@ -20,7 +20,7 @@ from bridge.complete.checks import ORDER
 from bridge.complete.facts import Facts, Sku, listed
 from bridge.complete.units import consumed
 from bridge.complete.usage import REPORT, USUAL
-from bridge.complete.witness import TAKES, Witness
+from bridge.complete.witness import DATES, TAKES, Witness
 from bridge.errors import DeliveryError, PackageError, ReaderError, ReaderOutputError
 from bridge.model import CLOUDS, Capture, Check, Gap, Job, Owner, Say, State, Step
 from bridge.package.verify import verify
@@ -47,6 +47,7 @@ READER = folder.load(beacon.shipped() / "Inventory" / "Reader" / "Microsoft 365"
 STEPS = {step.id: step for step in READER.to_collect}
 ROOT = {"GraphRoot": "https://graph.microsoft.com"}
 E3, E5, ROOM = (str(UUID(int=number)) for number in (3, 5, 7))
+MOMENT = "2026-11-20T07:05:00Z"
 Cells = tuple[str | None, ...]
 
 
@@ -86,6 +87,7 @@ class Tenant:
     report: Sequence[str] = ("user0@contoso.example", "user1@contoso.example")
     others: Sequence[str] = USUAL[1:3]  # reports with a row
     signed_in: Sequence[str] = tuple(map(user, range(40)))
+    dated: int = 40  # so many of them have the date of a sign-in, of one kind or another
 
     @property
     def by_step(self) -> dict[str, Sequence[Cells]]:
@@ -112,7 +114,10 @@ class Tenant:
             ASSIGNMENT: [
                 row(ASSIGNMENT, UserId=one, SkuId=sku, State=state) for one, sku, state in self.assignments
             ],
-            SIGN_IN: [row(SIGN_IN, UserId=one) for one in self.signed_in],
+            SIGN_IN: [
+                row(SIGN_IN, UserId=one, **{DATES[place % 3]: MOMENT if place < self.dated else None})
+                for place, one in enumerate(self.signed_in)
+            ],
         }
 
 
@@ -148,7 +153,7 @@ def checks(
         pipeline.run(place, contoso(place), silent)
     run = place.runs.load("last:Contoso")
     assert run.checks, run.error
-    return {check.name: check for check in run.checks}
+    return {check.name: check for check in reversed(run.checks)}
 
 
 TRUE = Tenant()
@@ -160,7 +165,9 @@ def test_what_adds_up_is_ok(tmp_path: Path) -> None:
     done = pipeline.run(place, contoso(place), silent)
     assert [check.name for check in done.checks] == [*(name for name, *_ in ORDER), "drop"]
     assert {check.level for check in done.checks} == {"ok"}, done.checks
-    assert pipeline.verify_run(place, done).manifest.checks == done.checks
+    assert {check.name: check.number for check in done.checks if check.number is not None} == {"sign-ins": 40}
+    sealed = pipeline.verify_run(place, done).manifest.checks
+    assert sealed == tuple(replace(check, number=None) for check in done.checks)
     assert not any("check " in line for line in tell(done, place.runs))
 
 
@@ -243,6 +250,7 @@ def test_truth_passes(tmp_path_factory: pytest.TempPathFactory, users: int, held
         (),
         holders,
         signed_in=ids,
+        dated=users,
     )
     found = checks(tmp_path_factory.mktemp("truth"), tenant)
     assert {check.level for check in found.values()} == {"ok"}, found
@@ -317,8 +325,60 @@ def test_sign_ins_lie_within_the_counts(tmp_path: Path, rows: int, level: str) -
     """There is a row for each user, so a list of sign-ins that ends early is noticed."""
     check = checks(tmp_path, replace(TRUE, signed_in=tuple(map(user, range(rows)))))["sign-ins"]
     whose = "1 user's" if rows == 1 else f"{rows} users'"
-    text = f"{whose} sign-ins read; Microsoft Graph counted 40 and 40, give or take 10"
-    assert (check.level, check.text) == (level, text)
+    dated = min(rows, 40)
+    text = f"{whose} sign-ins read, {dated} with a date; Microsoft Graph counted 40 and 40, give or take 10"
+    assert check == Check("sign-ins", level, text, dated)  # type: ignore[arg-type]  # a level
+
+
+@pytest.mark.parametrize(("rows", "level"), [(40, "ok"), (30, "noted"), (29, "refused"), (51, "refused")])
+def test_sign_ins_without_a_count_are_compared_with_the_users_read(
+    tmp_path: Path, rows: int, level: str
+) -> None:
+    """Graph counts no users in some clouds, and each has a row of both steps."""
+    tenant = replace(TRUE, counts=(), signed_in=tuple(map(user, range(rows))))
+    check = checks(tmp_path, tenant)["sign-ins"]
+    assert check.level == level
+    assert check.text.endswith("with a date; users read: 40, give or take 10")
+
+
+def test_sign_ins_that_were_read_twice_are_refused(tmp_path: Path) -> None:
+    """Then those of another user may have been missed; the way out is not to read them."""
+    place = at_work(tmp_path, replace(TRUE, signed_in=(*TRUE.signed_in[1:], user(7))))
+    with pytest.raises(ReaderOutputError, match=r"sign-ins: 40 users' .*; 1 user came twice\.") as caught:
+        pipeline.run(place, contoso(place), silent)
+    assert 'SignIns = "no" in parameters of [connections."Contoso"]' in caught.value.hint
+    assert "count_slack" not in caught.value.hint
+    assert place.runs.load("last:Contoso").refused_checks == ("sign-ins",)
+
+
+def test_sign_ins_that_are_lost_may_be_left_out(tmp_path: Path) -> None:
+    """Rows that are fewer than last time for the same reason change nothing about the way out."""
+    outbox = tmp_path / "Outbox"
+    outbox.mkdir()
+    first = at_work(tmp_path, TRUE, deliver_to=outbox)
+    pipeline.run(first, contoso(first), silent)
+    place = at_work(tmp_path, FEWER[SIGN_IN], deliver_to=outbox)
+    with pytest.raises(ReaderOutputError, match=r"sign-ins: .*; drop: ") as caught:
+        pipeline.run(place, contoso(place), silent)
+    assert 'SignIns = "no"' in caught.value.hint
+
+
+def test_who_only_signs_in_is_no_stranger(tmp_path: Path) -> None:
+    """A user who came after the users were read has a row of SignIn, and no assignment."""
+    found = checks(tmp_path, replace(TRUE, signed_in=(*TRUE.signed_in[:-1], user(50))))
+    assert {check.level for check in found.values()} == {"ok"}, found
+
+
+@pytest.mark.parametrize(
+    ("licensed", "dated", "level"), [(11, 0, "warned"), (10, 0, "ok"), (11, 1, "ok"), (0, 0, "ok")]
+)
+def test_sign_ins_of_nobody_are_warned_of(tmp_path: Path, licensed: int, dated: int, level: str) -> None:
+    """Graph may answer with a row for each user and no date in any; where few are licensed that may be."""
+    held = [(user(number), E3, "Active") for number in range(licensed)]
+    tenant = replace(TRUE, assignments=held, licensed=(licensed,) * 2, dated=dated)
+    check = checks(tmp_path, tenant)["sign-ins"]
+    assert (check.level, check.number) == (level, dated)
+    assert check.text.endswith("; 11 users are licensed") == (level == "warned")
 
 
 @pytest.mark.parametrize(
@@ -332,6 +392,14 @@ def test_sign_ins_that_were_not_read_are_not_compared(
     found = checks(tmp_path, tenant, gaps, parameters={**ROOT, "SignIns": said})
     assert "sign-ins" not in found
     assert found["users"].level == "ok"
+
+
+def test_sign_ins_that_nobody_asked_for_need_no_step(tmp_path: Path) -> None:
+    """A run of an older folder that has none is not said to lack it."""
+    place = at_work(tmp_path, TRUE, parameters={**ROOT, "SignIns": "no"})
+    run = pipeline.collect(place, contoso(place), silent)
+    place.runs.save(replace(run, steps=tuple(line for line in run.steps if line.step.id != SIGN_IN)))
+    assert "sign-ins" not in {check.name for check in pipeline.convert(place, run, silent).checks}
 
 
 @pytest.mark.parametrize(("rows", "level"), [(0, "noted"), (1, "refused")])
@@ -752,6 +820,33 @@ def test_a_gap_that_tells_why_is_warned_of(tmp_path: Path) -> None:
     other = at_work(tmp_path, lost, {USAGE: "usage"}, deliver_to=outbox)
     with pytest.raises(ReaderOutputError, match=r"drop: Assignment\.xml/Assignment: 0 rows, 2 in"):
         pipeline.run(other, contoso(other), silent)
+
+
+@pytest.mark.parametrize(("dated", "level"), [(32, "ok"), (31, "warned"), (20, "warned"), (19, "refused")])
+def test_the_dates_of_sign_ins_are_compared_with_the_last_run(tmp_path: Path, dated: int, level: str) -> None:
+    """Each user has a row of SignIn whatever Graph answers, so the rows with a date are counted."""
+    found = after_delivery(tmp_path)(replace(TRUE, dated=dated))
+    assert found["sign-ins"].level == "ok"
+    assert found["drop"].level == level
+    text = f"{SIGN_IN}: {dated} users with a date, 40 in "
+    assert found["drop"].text.startswith(text) == (level != "ok")
+
+
+def test_dates_of_sign_ins_that_are_gone_are_released_like_rows(tmp_path: Path) -> None:
+    """With a reason; a run without a number, such as one before there were any, is not compared with."""
+    outbox = tmp_path / "Outbox"
+    outbox.mkdir()
+    first = at_work(tmp_path, TRUE, deliver_to=outbox)
+    pipeline.run(first, contoso(first), silent)
+    place = at_work(tmp_path, replace(TRUE, dated=0), deliver_to=outbox)
+    with pytest.raises(ReaderOutputError, match=f"drop: {SIGN_IN}: 0 users with a date, 40 in") as caught:
+        pipeline.run(place, contoso(place), silent)
+    assert "--accept-drop" in caught.value.hint
+    run = place.runs.load("last:Contoso")
+    done = pipeline.deliver_run(place, run, silent, accept_drop=True, reason="the log was emptied")
+    assert done.checks[-1].text.endswith("accepted, because: the log was emptied")
+    place.runs.save(replace(done, checks=tuple(replace(check, number=None) for check in done.checks)))
+    assert pipeline.run(place, contoso(place), silent).checks[-1].level == "ok"
 
 
 def after_delivery(home: Path, **parameters: str) -> Callable[..., dict[str, Check]]:

@@ -16,10 +16,10 @@ from bridge.model import Check, Gap, Origin, Step, TableLine
 from bridge.readers.ours import ASSIGNMENT, COMMERCE, SIGN_IN, SUBSCRIPTION, USAGE, USER, is_ours
 from bridge.runs.record import Run
 
-# In the order they are told, with the steps whose rows each of them needs; None is no check.
+# In the order they are told, with the steps whose rows each of them needs.
 ORDER = (
     ("users", users.counted, (USER,)),
-    ("sign-ins", users.signed_in, (SIGN_IN,)),
+    ("sign-ins", users.signed_in, (USER, SIGN_IN)),
     ("users-twice", users.twice, (USER,)),
     ("assignments", assignments.strangers, (USER, ASSIGNMENT)),
     ("skus", assignments.subscribed, (SUBSCRIPTION, ASSIGNMENT)),
@@ -60,7 +60,7 @@ class Checks(ExitStack):
             facts = self._witness.facts(self._run, rows, names)
             found += _checks(facts, _seen(tables))
             found += usage.concealed(facts)
-        return (*found, *drops(self._run, rows, names, self._before))
+        return (*found, *drops(self._run, rows, names, self._before, found))
 
 
 def _seen(tables: Sequence[TableLine]) -> set[str]:
@@ -74,10 +74,12 @@ def _seen(tables: Sequence[TableLine]) -> set[str]:
 
 def _checks(facts: Facts, seen: Collection[str]) -> Iterator[Check]:
     for name, check, needed in ORDER:
+        if check is users.signed_in and not facts.sign_ins:
+            continue
         if missing := [step for step in needed if step not in seen]:
             yield Check(name, "noted", f"not compared: the run has no such rows of {', '.join(missing)}")
-        elif found := check(facts):
-            yield found
+        else:
+            yield check(facts)
 
 
 # --- a run that does not add up ---
@@ -89,20 +91,19 @@ def refuse(run: Run, checks: Sequence[Check]) -> None:
     if not refused:
         return
     texts = "; ".join(f"{check.name}: {check.text}" for check in refused)
-    only_drop = all(check.name == "drop" for check in refused)
+    names = {check.name for check in refused}
     raise ReaderOutputError(
-        f"The data does not add up: {texts}.",
-        hint=_hint(run, only_drop=only_drop),
-        retryable=not only_drop,
+        f"The data does not add up: {texts}.", hint=_hint(run, names), retryable=names != {"drop"}
     )
 
 
-def _hint(run: Run, *, only_drop: bool) -> str:
-    if only_drop:
+def _hint(run: Run, refused: Collection[str]) -> str:
+    if set(refused) == {"drop"}:
         return f"Find out why. If it is right: {run.command_to_accept_drop}"
     if run.origin is Origin.BY_HAND:
         return "Save the output of every step again, at one time, and convert it again."
-    return (
-        f'Users may have come and gone while they were read: beacon-bridge run "{run.connection}". If it '
-        f'happens again, set count_slack in [connections."{run.connection}"].'
-    )
+    again = f'Users may have come and gone while they were read: beacon-bridge run "{run.connection}".'
+    place = f'[connections."{run.connection}"]'
+    if set(refused) <= {"sign-ins", "drop"}:
+        return f'{again} If it happens again, leave sign-ins out: SignIns = "no" in parameters of {place}.'
+    return f"{again} If it happens again, set count_slack in {place}."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from fractions import Fraction
 
 from bridge.complete.usage import parameters
@@ -27,12 +27,22 @@ CHOICES: Mapping[str, Mapping[str, str]] = {
 }
 
 
-def drops(run: Run, rows: Mapping[str, int], gaps: Collection[str], before: Run | None) -> Iterator[Check]:
-    """Yield a check for each step that lost many of its rows, or one that says that none did."""
+def drops(
+    run: Run,
+    rows: Mapping[str, int],
+    gaps: Collection[str],
+    before: Run | None,
+    checks: Sequence[Check],
+) -> Iterator[Check]:
+    """Yield a check for each step that lost many of its rows, or one that says that none did.
+
+    ``checks`` are the others of the run: the number of that of the sign-ins is compared, too.
+    """
     if before is None:
         yield Check("drop", "ok", "no earlier package was delivered: there is nothing to compare with")
         return
     found = [check for line in before.steps if (check := _step(run, rows, gaps, before, line))]
+    found += _sign_ins(run, before, checks)
     yield from found or [
         Check("drop", "ok", f"no step lost more than {_percent(WARNED)} of its rows since {before.run}")
     ]
@@ -48,12 +58,9 @@ def _step(
         why = "does not apply" if step in run.not_applicable else "is not there"
         return Check("drop", "warned", f"{step}: it {why} any more; {had:,} rows in {before.run}")
     lost = Fraction(had - rows[step], had or 1)
-    if lost <= min(WARNED, max_drop(run)):
+    if not _is_told(run, lost):
         return None
-    text = (
-        f"{step}: {rows[step]:,} rows, {had:,} in {before.run}: {_percent(lost)} fewer, "
-        f"max_drop is {_percent(max_drop(run))}"
-    )
+    text = _text(run, before, lost, f"{step}: {rows[step]:,} rows", had)
     choices = CHOICES.get(step, {}) if is_ours else {}
     if changed := _changed(run, before, choices):
         text += f"; changed since then: {', '.join(changed)}"
@@ -61,6 +68,30 @@ def _step(
     if gap in gaps:
         return Check("drop", "warned", f"{text}; the gap {gap} tells why")
     return _judged(run, text, is_much=lost > max_drop(run) and not (choices and changed))
+
+
+def _sign_ins(run: Run, before: Run, checks: Sequence[Check]) -> Iterator[Check]:
+    """Yield a check if far fewer users have a date: whoever has none has a row of SignIn, too."""
+    now, had = _dated(checks), _dated(before.checks)
+    if now is None or had is None:
+        return
+    lost = Fraction(had - now, had or 1)
+    if _is_told(run, lost):
+        text = _text(run, before, lost, f"{SIGN_IN}: {now:,} users with a date", had)
+        yield _judged(run, text, is_much=lost > max_drop(run))
+
+
+def _dated(checks: Sequence[Check]) -> int | None:
+    return next((check.number for check in checks if check.name == "sign-ins"), None)
+
+
+def _is_told(run: Run, lost: Fraction) -> bool:
+    return lost > min(WARNED, max_drop(run))
+
+
+def _text(run: Run, before: Run, lost: Fraction, now: str, had: int) -> str:
+    fewer, most = _percent(lost), _percent(max_drop(run))
+    return f"{now}, {had:,} in {before.run}: {fewer} fewer, max_drop is {most}"
 
 
 def _judged(run: Run, text: str, *, is_much: bool) -> Check:

@@ -35,7 +35,7 @@ class People:
 
     ``twice`` have more than one row of User, ``example`` is one of them; ``strangers`` are assigned a licence
     and have no row; ``assigned`` have any assignment, ``licensed`` one that takes a unit; the assignments of
-    ``scattered`` do not stand side by side.
+    ``scattered`` do not stand side by side; ``signed_in_twice`` have more than one row of SignIn.
     """
 
     twice: int = 0
@@ -44,6 +44,7 @@ class People:
     assigned: int = 0
     licensed: int = 0
     scattered: int = 0
+    signed_in_twice: int = 0
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,8 @@ class Facts:
     empty: Collection[str] = ()  # reports that were asked for and have no rows
     by_hand: bool = False  # somebody saved the rows: which steps there are was up to him
     offered: bool = True  # whether the cloud has usage reports
-    sign_ins: bool = True  # whether the last sign-ins were asked for
+    sign_ins: bool = True  # whether the last sign-ins were to be read: asked for, and no gap
+    dated: int = 0  # rows of SignIn with any date
     share: Fraction = Fraction(1, 200)  # count_slack of the connection
 
     @property

@@ -95,9 +95,9 @@ def is_offered(run: Run) -> bool:
     return str(root).strip().rstrip("/").removesuffix("/v1.0").lower() not in WITHOUT_REPORTS
 
 
-def asks_sign_ins(run: Run) -> bool:
-    """Return whether the last sign-ins were asked for."""
-    return str(parameters(run).get("SignIns") or "").strip().lower() != "no"
+def reads_sign_ins(run: Run, gaps: Collection[str]) -> bool:
+    """Return whether the last sign-ins were to be read: asked for, and not refused."""
+    return "sign-ins" not in gaps and str(parameters(run).get("SignIns") or "").strip().lower() != "no"
 
 
 def parameters(run: Run) -> Mapping[str, object]:

@@ -14,11 +14,11 @@ from types import TracebackType
 
 from bridge.capture import keys
 from bridge.complete.facts import Facts, People, Sku
-from bridge.complete.usage import REPORT, asked, asks_sign_ins, is_offered, was_read
+from bridge.complete.usage import REPORT, asked, is_offered, reads_sign_ins, was_read
 from bridge.convert.frames import row_cells
 from bridge.errors import ReaderOutputError
 from bridge.model import Column, Origin, Step
-from bridge.readers.ours import ASSIGNMENT, CLOSING, COMMERCE, OPENING, SUBSCRIPTION, USAGE, USER
+from bridge.readers.ours import ASSIGNMENT, CLOSING, COMMERCE, OPENING, SIGN_IN, SUBSCRIPTION, USAGE, USER
 from bridge.runs.record import Run
 from bridge.tables import Tables
 
@@ -27,7 +27,8 @@ Assigned = tuple[str, str, str]  # user, SKU, and whether it takes a unit: Activ
 
 ID = "([0-9a-f-]{36})"  # as every uniqueidentifier is packaged
 TAKES = "(Active)(?:WithError)?"
-USER_ROW, TAKING, SPARE = 0, 1, 2  # kinds of person
+DATES = ("LastSignInDateTime", "LastNonInteractiveSignInDateTime", "LastSuccessfulSignInDateTime")
+USER_ROW, TAKING, SPARE, SIGN_IN_ROW = 0, 1, 2, 3  # kinds of person
 NEEDED: Mapping[str, tuple[str, ...]] = {
     OPENING: ("Entity", "Count"),
     CLOSING: ("Entity", "Count"),
@@ -36,11 +37,13 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
     USAGE: ("Report", "UserPrincipalName"),
     USER: ("UserId",),
     ASSIGNMENT: ("UserId", "SkuId", "State"),
+    SIGN_IN: ("UserId", *DATES),
 }
 PEOPLE = """
-SELECT SUM(users > 1), MIN(CASE WHEN users > 1 THEN id END), SUM(users = 0), SUM(places > 0), SUM(taking > 0),
-       SUM(places > 1)
-FROM (SELECT id, SUM(kind = 0) AS users, SUM(kind > 0) AS places, SUM(kind = 1) AS taking
+SELECT SUM(users > 1), MIN(CASE WHEN users > 1 THEN id END), SUM(users = 0 AND places > 0), SUM(places > 0),
+       SUM(taking > 0), SUM(places > 1), SUM(sign_ins > 1)
+FROM (SELECT id, SUM(kind = 0) AS users, SUM(kind IN (1, 2)) AS places, SUM(kind = 1) AS taking,
+             SUM(kind = 3) AS sign_ins
       FROM person WHERE id <> '' GROUP BY id)
 """
 
@@ -56,6 +59,7 @@ class Witness(AbstractContextManager["Witness"]):
         self._pending: list[Assigned] = []  # of the user whose rows may go on in the next chunk
         self._skus: Counter[tuple[str, str]] = Counter()
         self._reports: set[str] = set()  # those with rows, in lower case
+        self._dated = 0
 
     def see(self, step: Step) -> See | None:
         """Return what takes the step's rows; None where they are not needed, or lack a needed column."""
@@ -66,6 +70,8 @@ class Witness(AbstractContextManager["Witness"]):
             return self._users(step.columns)
         if step.id == ASSIGNMENT:
             return self._assignments(step.columns)
+        if step.id == SIGN_IN:
+            return self._sign_ins(step.columns)
         return self._usage(step.columns) if step.id == USAGE else self._few(step)
 
     # --- steps with many rows ---
@@ -75,6 +81,16 @@ class Witness(AbstractContextManager["Witness"]):
 
         def see(lines: bytes) -> None:
             self._add(row.findall(lines.decode()), USER_ROW)
+
+        return see
+
+    def _sign_ins(self, columns: Sequence[Column]) -> See:
+        row = _beginning(columns, {"UserId": ID, **dict.fromkeys(DATES, '([^"]+)')})
+
+        def see(lines: bytes) -> None:
+            found = row.findall(lines.decode())
+            self._add([user for user, *_ in found], SIGN_IN_ROW)
+            self._dated += sum(any(dates) for _, *dates in found)
 
         return see
 
@@ -154,7 +170,8 @@ class Witness(AbstractContextManager["Witness"]):
             empty=[name for name in asked(run) if name.casefold() not in self._reports],
             by_hand=run.origin is Origin.BY_HAND,
             offered=is_offered(run),
-            sign_ins=asks_sign_ins(run),
+            sign_ins=reads_sign_ins(run, gaps),
+            dated=self._dated,
             share=Fraction(str(run.settings.get("count_slack", 0.005))),
         )
 

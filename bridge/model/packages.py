@@ -17,12 +17,13 @@ class Check:
     """One comparison made before a package is sealed; ``text`` tells both numbers.
 
     ``noted`` is a difference that is no reason to doubt, ``warned`` one to look at; ``refused`` kept the
-    package from being made.
+    package from being made. ``number`` is what a later run compares its own with; no manifest has it.
     """
 
     name: str
     level: Literal["ok", "noted", "warned", "refused"]
     text: str
+    number: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
