@@ -182,6 +182,9 @@ def step_files(words: tuple[str, ...]) -> dict[str, Path]:
 def run_command(group: click.Group, arguments: list[str]) -> int:
     """Run one command line and return its exit code; under ``--json`` every end prints one JSON value."""
     json = "--json" in arguments
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed, or a program without a console
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  # until the end
     code = _run(group, arguments, json=json)
     try:
         with printing():

@@ -15,7 +15,7 @@ from typing import IO, Any
 
 import pytest
 
-from bridge.errors import EXIT_GAPS, EXIT_INTERRUPTED
+from bridge.errors import EXIT_GAPS, EXIT_INTERRUPTED, SettingsError
 from bridge.model import State
 from bridge.runs.store import Runs
 from tools.tenant import Tenant, serve
@@ -216,3 +216,12 @@ def test_ctrl_c_when_nobody_listens(tmp_path: Path, end: str, buffered: bool) ->
         child.send_signal(signal.SIGINT)
         out, _ = child.communicate(timeout=20)
     assert (child.returncode, json.loads(out)["error"]["exit_code"]) == (EXIT_INTERRUPTED, EXIT_INTERRUPTED)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a shell closes the streams")
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_a_command_without_streams_ends_as_usual(closed: str) -> None:
+    """A program without a console has neither standard output nor standard error."""
+    words = f"'{sys.executable}' -m bridge show nosuch {closed}"
+    done = subprocess.run(["sh", "-c", words], capture_output=True, check=False)
+    assert done.returncode == SettingsError.exit_code
