@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import json
+import re
 import shutil
 import socket
 import sys
@@ -18,10 +19,14 @@ import pytest
 from bridge.capture import PART
 from bridge.collect.graph import Graph
 from bridge.collect.graph.abreast import Stop, abreast
+from bridge.collect.graph.calls import CALLS
+from bridge.collect.graph.cells import Lines, Unfit
+from bridge.collect.graph.names import Names
 from bridge.collect.graph.options import graph_root
 from bridge.errors import BeaconError, BridgeError, ReaderError, SettingsError, SignInError
 from bridge.model import Bits, Collected, Gap, Minutes, Owner, Secret, Talk
 from bridge.readers import folder
+from tests.odd import good, items
 from tests.tenancy import FOLDER, USUAL, Told, a_job, expected, our_reader, rows_of
 from tests.watched import Watched, watched
 from tools.tenant import Answer, Faults, Tenant, scenario, serve
@@ -427,7 +432,7 @@ def test_an_answer_that_is_no_list_is_an_error(body: str, said: str, tmp_path: P
     [
         ({"accountEnabled": "yes"}, "accountEnabled is 'yes', expected true or false"),
         ({"accountEnabled": 1}, "accountEnabled is '1', expected true or false"),
-        ({"mail": ["a@b"]}, "mail is \"['a@b']\", expected a text"),
+        ({"mail": ["a@b"]}, "mail is a list, expected a text"),
         ({"proxyAddresses": "a@b"}, "proxyAddresses is 'a@b', expected a list of texts"),
         ({"otherMails": ["a@b", None]}, "expected a list of texts"),
         ({"otherMails": [{}]}, "expected a list of texts"),
@@ -448,6 +453,23 @@ def test_a_value_of_another_type_is_an_error(change: dict[str, object], said: st
     error = str(fails(tmp_path, {USERS: [Answer(200, body)]}))
     assert error.startswith("User.xml/User, row 2: ")
     assert said in error
+
+
+def test_what_graph_does_not_document_is_refused() -> None:
+    """A value is null, or as documented, or an error that names the property."""
+    for odd in items():
+        call = CALLS[odd.step]
+        lines = Lines(list(call.cells.values()))
+        with pytest.raises(Unfit, match=re.escape(odd.said)):
+            list(map(lines.line, call.rows(odd.item, Names())))
+
+
+@pytest.mark.parametrize("step", CALLS)
+def test_what_may_be_null_is_no_error(step: str) -> None:
+    """Null in every column but the id."""
+    call = CALLS[step]
+    lines = Lines(list(call.cells.values()))
+    assert len(list(map(lines.line, call.rows(good(step), Names())))) == 1
 
 
 @pytest.mark.parametrize(

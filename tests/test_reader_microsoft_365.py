@@ -24,6 +24,7 @@ from bridge.collect.graph import Graph
 from bridge.collect.powershell import PowerShell, find_powershell
 from bridge.errors import ReaderError
 from bridge.model import Engine, Secret
+from tests.odd import items
 from tests.tenancy import FOLDER, Told, a_job, expected, our_reader, rows_of
 from tools.tenant import Answer, Faults, Service, Tenant, scenario, serve
 from tools.tenant.reports import REPORTS
@@ -306,7 +307,7 @@ CASES: dict[str, tuple[str, Faults, str]] = {
     "no plans": (
         "ServicePlan",
         _answer(200, '{"value": [{"skuId": "x", "skuPartNumber": "X", "servicePlans": null}]}'),
-        "whose servicePlans are no list",
+        "^servicePlans is no list of objects$",
     ),
     "forgotten": (
         "SignIn",
@@ -326,20 +327,26 @@ CASES: dict[str, tuple[str, Faults, str]] = {
     "no states": (
         "Assignment",
         _answer(200, '{"value": [{"id": "x", "licenseAssignmentStates": null}]}'),
-        "whose licenseAssignmentStates are no list",
+        "^licenseAssignmentStates is no list of objects$",
     ),
     "no activity": (
         "SignIn",
         _answer(200, '{"value": [{"id": "x", "signInActivity": []}]}'),
-        "whose signInActivity is no object$",
+        "^signInActivity is no object$",
     ),
     "no moment": (
         "SignIn",
         _answer(200, '{"value": [{"id": "x", "signInActivity": {"lastSignInDateTime": ""}}]}'),
-        "the moment '', expected one in UTC",
+        "^lastSignInDateTime is '', expected a moment such as 2026-11-24T08:15:30Z$",
     ),
     "missing": ("Subscription", _answer(200, '{"value": [{"skuId": "x"}]}'), "skuPartNumber"),
-    "null item": ("User", _answer(200, '{"value": [null]}'), "an item that is null"),
+    "null item": ("User", _answer(200, '{"value": [null]}'), "an item that is no object$"),
+    "a list of items": ("User", _answer(200, '{"value": [[{"id": "x"}]]}'), "an item that is no object$"),
+    "a list of links": (
+        "Assignment",
+        _answer(200, '{"value": [], "@odata.nextLink": ["x"]}'),
+        "^@odata.nextLink is a list, expected a text$",
+    ),
     "an hour": ("User", _answer(429, "", **{"Retry-After": "3600"}), "gave up after 1 attempts"),
     "same page": ("Assignment", _same_page_again(), "same next page twice"),
     "refused": ("User", _answer(401, '{"error": {"code": "C", "message": "M"}}'), "sign-in: .*refused.*C: M"),
@@ -397,6 +404,27 @@ def test_a_failure_is_an_error_with_what_graph_said(powershell: str) -> None:
     assert not any(service.token in json.dumps(said) for service in services)
 
 
+_ODD = """
+$call = @{ GraphRoot = $env:ROOT; AccessToken = $env:TOKEN }
+$said = foreach ($step in $env:STEPS.Split(',')) {
+    try { [void]@(& "Get-Microsoft365$step" @call); 'no error' } catch { "$_" }
+}
+ConvertTo-Json @($said)
+"""
+
+
+@pytest.mark.powershell
+def test_what_graph_does_not_document_is_refused(powershell: str) -> None:
+    """What the native engine refuses is refused here in the same words."""
+    odd = list(items())
+    answers = {number: _values(one.item) for number, one in enumerate(odd, 1)}
+    with serve(Tenant(3), Faults(answers=answers)) as service:
+        steps = ",".join(one.step.partition("/")[2] for one in odd)
+        run = _run(powershell, _ODD, ROOT=service.root, TOKEN=service.token, STEPS=steps)
+    said = zip(odd, json.loads(run), strict=True)
+    assert [(one, error) for one, error in said if not error.endswith(one.said)] == []
+
+
 def _run(powershell: str, command: str, **environment: str) -> bytes:
     load = "".join(f". '{path}'\n" for path in SCRIPTS)
     argv = [
@@ -426,7 +454,7 @@ $said = foreach ($root in ConvertFrom-Json $env:ROOTS) {
 $items = ConvertFrom-Microsoft365Json $env:JSON
 $texts = foreach ($one in $items.value) { ConvertFrom-Microsoft365Text $one }
 $moments = foreach ($one in $items.moments) {
-    ConvertFrom-Microsoft365Moment (ConvertFrom-Microsoft365Text $one)
+    ConvertFrom-Microsoft365Moment $one 'x'
 }
 ConvertTo-Json @{ said = @($said); texts = @($texts); moments = @($moments) }
 """
@@ -471,6 +499,7 @@ ROW = "2026-11-24,a@contoso.example,2026-11-20,30"
 UNKNOWN = '{"error": {"code": "UnknownError", "message": ""}}'
 
 _PLAIN = f"{HEAD}\n{ROW}\n".encode()
+_LONG_DATE = "x" + "\U0001f600" * 50
 
 
 def _packed(content: bytes, packing: str, missing: int = 0) -> Answer:
@@ -503,10 +532,29 @@ FILES: dict[str, tuple[Answer, str | list[list[str | None]]]] = {
     "in quotes": (Answer(200, f'{HEAD}\n{ROW}\n"2026-11'), f"^{REPORT} ends in the middle of row 2$"),
     "endless": (Answer(200, f'{HEAD}\n"' + "x\n" * 70000), "row 1 has more than 131072 characters$"),
     "a stray quote": (Answer(200, f'{HEAD}\n"2026-11-24"x,a@x,,30\n'), "row 1 has quotes or a line break"),
-    "a date": (Answer(200, f"{HEAD}\n{ROW.replace('11-20', '02-30')}\n"), "the date '2026-02-30'"),
+    "a date": (
+        Answer(200, f"{HEAD}\n{ROW.replace('11-20', '02-30')}\n"),
+        f"^{REPORT}: row 1 has the date '2026-02-30', expected one such as",
+    ),
     "deleted or not": (
         Answer(200, f"{HEAD},Is Deleted\n{ROW},TRUE\n{ROW},false\n{ROW},\n{ROW},perhaps\n"),
-        f"^{REPORT} says Is Deleted 'perhaps', expected True or False$",
+        f"^{REPORT}: row 4 says Is Deleted 'perhaps', expected True or False$",
+    ),
+    "devices": (
+        Answer(200, f"{HEAD},Product Type,Mac\n{ROW},A,1\n{ROW},A,two\n"),
+        "^getOffice365ActivationsUserDetail: row 2 counts 'two' devices, expected a number$",
+    ),
+    "a long word": (
+        Answer(200, f"{HEAD},Is Deleted\n{ROW},\n" + f"{ROW},{'x' * 70000}\n"),
+        f"^{REPORT}: row 2 says Is Deleted '{'x' * 80}', expected True or False$",
+    ),
+    "a late word": (
+        Answer(200, f"{HEAD},Is Deleted\n" + f"{ROW},\n" * 5000 + f"{ROW},perhaps\n"),
+        f"^{REPORT}: row 5001 says Is Deleted 'perhaps'",
+    ),
+    "a long date": (
+        Answer(200, f"{HEAD}\n{ROW}\n{ROW.replace('2026-11-20', _LONG_DATE)}\n"),
+        f"^{REPORT}: row 2 has the date '{_LONG_DATE[:40]}\ufffd', expected one such as 2026-11-24$",
     ),
     "501": (Answer(501, UNKNOWN), "HTTP 501: UnknownError: $"),
     "http": (
@@ -549,13 +597,11 @@ FILES: dict[str, tuple[Answer, str | list[list[str | None]]]] = {
 def test_a_report_is_read_strictly(powershell: str) -> None:
     """Quotes, blanks, line breaks and a mark are read exactly; what is cut, odd or elsewhere is an error."""
     with ExitStack() as stack:
-        cases = [
-            (
-                "Usage",
-                call(stack.enter_context(serve(Tenant(3), Faults(answers={2: answer}))), Reports=REPORT),
-            )
-            for answer, _ in FILES.values()
-        ]
+        cases = []
+        for name, (answer, _) in FILES.items():
+            service = stack.enter_context(serve(Tenant(3), Faults(answers={2: answer})))
+            report = "getOffice365ActivationsUserDetail" if name == "devices" else REPORT
+            cases.append(("Usage", call(service, Reports=report)))
         said = dict(zip(FILES, each(powershell, cases), strict=True))
     for name, (_, wanted) in FILES.items():
         found = said[name]
@@ -721,6 +767,20 @@ SELDOM: dict[str, tuple[str, Mapping[int, Answer], str, str, list[dict[str, Any]
         "no error",
         "",
         [{"SkuId": "s", "SubscriptionIds": None}],
+    ),
+    "no true domain": (
+        "Organization",
+        {1: _values(_ORGANIZATION | {"verifiedDomains": [{"name": "x", "isDefault": "true"}]})},
+        "no error",
+        "",
+        [{"TenantId": "o", "DefaultDomain": None, "TenantType": None}],
+    ),
+    "not truly concealed": (
+        "Usage",
+        {1: Answer(200, '{"displayConcealedNames": "true"}'), 2: Answer(200, "")},
+        "no error",
+        f"fact: {SKYPE} is not offered by this cloud, or retired",
+        [],
     ),
     "no message": (
         "Organization",

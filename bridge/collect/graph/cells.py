@@ -99,7 +99,9 @@ def _utf16(value: str) -> bytes:
 
 
 def _other(name: str, value: object, expected: str) -> Unfit:
-    return Unfit(f"{name} is {str(value)[:80]!r}, expected {expected}")
+    kinds: dict[type, str] = {list: "a list", dict: "an object"}
+    shown = kinds.get(type(value)) or repr(str(value)[:80])
+    return Unfit(f"{name} is {shown}, expected {expected}")
 
 
 class Lines:

@@ -105,6 +105,7 @@ function Get-Microsoft365Page($Graph, [string]$Call, [string]$Permission, [strin
         $next = $page.psobject.Properties['@odata.nextLink']
         $link = $null
         if ($null -ne $next -and $null -ne $next.Value) {
+            if ($next.Value -isnot [string]) { Stop-Microsoft365Value '@odata.nextLink' $next.Value 'a text' }
             $link = Confirm-Microsoft365Link $Graph (ConvertFrom-Microsoft365Text $next.Value)
         }
     }
@@ -164,7 +165,9 @@ function ConvertTo-Microsoft365Page([string]$Text, [string]$Call) {
         throw 'Microsoft Graph answered without a list of values'
     }
     foreach ($item in $page.value) {
-        if ($null -eq $item) { throw 'Microsoft Graph answered with an item that is null' }
+        if ($item -isnot [System.Management.Automation.PSCustomObject]) {
+            throw 'Microsoft Graph answered with an item that is no object'
+        }
     }
     $page
 }
@@ -221,25 +224,68 @@ function ConvertFrom-Microsoft365Text($Value) {
     $Value
 }
 
-function Clear-Microsoft365Mark($Item) {
-    # Takes the marks from an object's own texts.
-    foreach ($property in $Item.psobject.Properties) {
-        $text = $property.Value
-        if ($text -is [string] -and $text.Length -and $text[0] -eq '#') { $property.Value = $text.Substring(1) }
-    }
-}
-
 function Get-Microsoft365Value($Item, [string]$Name) {
     # A property that Graph may leave out; nothing where it did.
     $found = $Item.psobject.Properties[$Name]
     if ($null -ne $found) { ConvertFrom-Microsoft365Text $found.Value }
 }
 
-function ConvertFrom-Microsoft365Moment($Value) {
-    # yyyy-MM-ddTHH:mm:ss[.f]Z without trailing zeros.
+# --- values, as Graph documents them or refused ---
+
+function Stop-Microsoft365Value([string]$Name, $Value, [string]$Expected) {
+    # Refuses a value of another type or form.
+    $shown = Format-Microsoft365Value ([string](ConvertFrom-Microsoft365Text $Value))
+    if ($Value -is [array]) { $shown = 'a list' }
+    if ($Value -is [System.Management.Automation.PSCustomObject]) { $shown = 'an object' }
+    throw "$Name is $shown, expected $Expected"
+}
+
+function Format-Microsoft365Value([string]$Text) {
+    # The beginning of a text for an error; half of a pair at its end would be no text.
+    "'" + ($Text.Substring(0, [Math]::Min(80, $Text.Length)) -replace '[\ud800-\udbff]\z', [char]0xFFFD) + "'"
+}
+
+function Clear-Microsoft365Mark($Item, [string[]]$Names) {
+    # Takes the marks from an object's texts.
+    foreach ($name in $Names) {
+        $text = $Item.$name
+        if ($null -eq $text) { continue }
+        if ($text -isnot [string]) { Stop-Microsoft365Value $name $text 'a text' }
+        $Item.$name = ConvertFrom-Microsoft365Text $text
+    }
+}
+
+function Confirm-Microsoft365Number($Item, [string[]]$Names) {
+    # Throws if an object's numbers are none.
+    foreach ($name in $Names) {
+        $number = $Item.$name
+        if ($null -ne $number -and $number -isnot [int] -and $number -isnot [long]) {
+            Stop-Microsoft365Value $name $number 'a whole number'
+        }
+    }
+}
+
+function Confirm-Microsoft365Flag($Item, [string]$Name) {
+    # Throws if an object's property is neither true nor false.
+    $flag = $Item.$Name
+    if ($null -ne $flag -and $flag -isnot [bool]) { Stop-Microsoft365Value $Name $flag 'true or false' }
+}
+
+function Confirm-Microsoft365Part($Item, [string]$Name) {
+    # Throws if an object's property is no list of objects.
+    $fits = $Item.$Name -is [array]
+    foreach ($part in $Item.$Name) {
+        if ($part -isnot [System.Management.Automation.PSCustomObject]) { $fits = $false }
+    }
+    if (-not $fits) { throw "$Name is no list of objects" }
+}
+
+function ConvertFrom-Microsoft365Moment($Value, [string]$Name) {
+    # yyyy-MM-ddTHH:mm:ss[.f]Z without trailing zeros, of a text with its mark.
     if ($null -eq $Value) { return $null }
-    if ($Value -notmatch '^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(\.[0-9]{1,7})?Z\z') {
-        throw "Microsoft Graph sent the moment '$Value', expected one in UTC such as 2026-11-24T08:15:30Z"
+    if ($Value -isnot [string] -or
+        $Value -cnotmatch '^#([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(\.[0-9]{1,7})?Z\z') {
+        Stop-Microsoft365Value $Name $Value 'a moment such as 2026-11-24T08:15:30Z'
     }
     $seconds = $Matches[1]
     $fraction = ''
@@ -247,10 +293,14 @@ function ConvertFrom-Microsoft365Moment($Value) {
     $seconds + $fraction + 'Z'
 }
 
-function Join-Microsoft365Text($List) {
+function Join-Microsoft365Text($List, [string]$Name) {
     # The texts of a list in ordinal order, joined by semicolons; nothing where there is no list.
     if ($null -eq $List) { return $null }
-    $sorted = [string[]]@($List)
+    if ($List -isnot [array]) { Stop-Microsoft365Value $Name $List 'a list of texts' }
+    foreach ($text in $List) {
+        if ($text -isnot [string]) { Stop-Microsoft365Value $Name $List 'a list of texts' }
+    }
+    $sorted = [string[]]$List
     for ($i = 0; $i -lt $sorted.Length; $i++) {
         if ($sorted[$i].StartsWith('#', [StringComparison]::Ordinal)) { $sorted[$i] = $sorted[$i].Substring(1) }
     }

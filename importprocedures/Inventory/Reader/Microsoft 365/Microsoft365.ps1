@@ -116,15 +116,21 @@ function Get-Microsoft365Organization {
     Get-Microsoft365Page $graph $call 'Organization.Read.All' 'organization' -Of 'organizations' |
         ForEach-Object -Process {
         foreach ($item in $_) {
-            $domains = Get-Microsoft365Value $item 'verifiedDomains'
+            $texts = 'displayName', 'countryLetterCode', 'tenantType'
+            foreach ($name in $texts + 'verifiedDomains' + 'createdDateTime') {
+                if ($null -ne $item.psobject.Properties[$name]) { continue }
+                Add-Member -InputObject $item -MemberType NoteProperty -Name $name -Value $null
+            }
+            Clear-Microsoft365Mark $item (@('id') + $texts)
+            if ($null -ne $item.verifiedDomains) { Confirm-Microsoft365Part $item 'verifiedDomains' }
             [pscustomobject]@{
-                TenantId          = Get-Microsoft365Value $item 'id'
-                DisplayName       = Get-Microsoft365Value $item 'displayName'
-                DefaultDomain     = Find-Microsoft365Domain $domains 'isDefault'
-                InitialDomain     = Find-Microsoft365Domain $domains 'isInitial'
-                CountryLetterCode = Get-Microsoft365Value $item 'countryLetterCode'
-                TenantType        = Get-Microsoft365Value $item 'tenantType'
-                CreatedDateTime   = ConvertFrom-Microsoft365Moment (Get-Microsoft365Value $item 'createdDateTime')
+                TenantId          = $item.id
+                DisplayName       = $item.displayName
+                DefaultDomain     = Find-Microsoft365Domain $item.verifiedDomains 'isDefault'
+                InitialDomain     = Find-Microsoft365Domain $item.verifiedDomains 'isInitial'
+                CountryLetterCode = $item.countryLetterCode
+                TenantType        = $item.tenantType
+                CreatedDateTime   = ConvertFrom-Microsoft365Moment $item.createdDateTime 'createdDateTime'
             }
         }
     }
@@ -133,7 +139,11 @@ function Get-Microsoft365Organization {
 function Find-Microsoft365Domain($Domains, [string]$Flag) {
     # The name of the first verified domain that has the flag.
     foreach ($domain in $Domains) {
-        if ((Get-Microsoft365Value $domain $Flag) -eq $true) { return Get-Microsoft365Value $domain 'name' }
+        $has = Get-Microsoft365Value $domain $Flag
+        if ($has -isnot [bool] -or -not $has) { continue }
+        $name = Get-Microsoft365Value $domain 'name'
+        if ($null -ne $name -and $name -isnot [string]) { Stop-Microsoft365Value 'name' $name 'a text' }
+        return $name
     }
 }
 
@@ -160,7 +170,12 @@ function Get-Microsoft365Subscription {
         'consumedUnits,prepaidUnits,subscriptionIds'
     Get-Microsoft365Page $graph $call 'LicenseAssignment.Read.All' -Of 'products' | ForEach-Object -Process {
         foreach ($sku in $_) {
-            Clear-Microsoft365Mark $sku
+            Clear-Microsoft365Mark $sku @('skuId', 'skuPartNumber', 'accountId', 'accountName', 'appliesTo',
+                'capabilityStatus')
+            $units = $sku.prepaidUnits
+            if ($units -isnot [System.Management.Automation.PSCustomObject]) { throw 'there is no prepaidUnits' }
+            Confirm-Microsoft365Number $units @('enabled', 'warning', 'suspended', 'lockedOut')
+            Confirm-Microsoft365Number $sku @('consumedUnits')
             [pscustomobject]@{
                 SkuId            = $sku.skuId
                 SkuPartNumber    = $sku.skuPartNumber
@@ -169,12 +184,12 @@ function Get-Microsoft365Subscription {
                 AccountName      = $sku.accountName
                 AppliesTo        = $sku.appliesTo
                 CapabilityStatus = $sku.capabilityStatus
-                Enabled          = $sku.prepaidUnits.enabled
-                Warning          = $sku.prepaidUnits.warning
-                Suspended        = $sku.prepaidUnits.suspended
-                LockedOut        = $sku.prepaidUnits.lockedOut
+                Enabled          = $units.enabled
+                Warning          = $units.warning
+                Suspended        = $units.suspended
+                LockedOut        = $units.lockedOut
                 ConsumedUnits    = $sku.consumedUnits
-                SubscriptionIds  = Join-Microsoft365Text $sku.subscriptionIds
+                SubscriptionIds  = Join-Microsoft365Text $sku.subscriptionIds 'subscriptionIds'
             }
         }
     }
@@ -200,11 +215,10 @@ function Get-Microsoft365ServicePlan {
     $call = '/subscribedSkus?$select=skuId,skuPartNumber,servicePlans'
     Get-Microsoft365Page $graph $call 'LicenseAssignment.Read.All' -Of 'products' | ForEach-Object -Process {
         foreach ($sku in $_) {
-            if ($sku.servicePlans -isnot [array]) {
-                throw 'Microsoft Graph answered with a product whose servicePlans are no list'
-            }
+            Clear-Microsoft365Mark $sku @('skuId')
+            Confirm-Microsoft365Part $sku 'servicePlans'
             foreach ($plan in $sku.servicePlans) {
-                Clear-Microsoft365Mark $plan
+                Clear-Microsoft365Mark $plan @('servicePlanId', 'servicePlanName', 'appliesTo', 'provisioningStatus')
                 [pscustomobject]@{
                     SkuId              = $sku.skuId
                     ServicePlanId      = $plan.servicePlanId
@@ -237,7 +251,11 @@ function Get-Microsoft365CommerceSubscription {
     Get-Microsoft365Page $graph $call 'Organization.Read.All' 'commerce-subscriptions' -Of 'subscriptions' |
         ForEach-Object -Process {
         foreach ($bought in $_) {
-            Clear-Microsoft365Mark $bought
+            Clear-Microsoft365Mark $bought @('id', 'commerceSubscriptionId', 'skuId', 'skuPartNumber', 'status',
+                'ownerType', 'ownerTenantId')
+            Confirm-Microsoft365Flag $bought 'isTrial'
+            Confirm-Microsoft365Number $bought @('totalLicenses')
+            $next = $bought.nextLifecycleDateTime
             [pscustomobject]@{
                 SubscriptionId         = $bought.id
                 CommerceSubscriptionId = $bought.commerceSubscriptionId
@@ -246,8 +264,8 @@ function Get-Microsoft365CommerceSubscription {
                 Status                 = $bought.status
                 IsTrial                = $bought.isTrial
                 TotalLicenses          = $bought.totalLicenses
-                CreatedDateTime        = ConvertFrom-Microsoft365Moment $bought.createdDateTime
-                NextLifecycleDateTime  = ConvertFrom-Microsoft365Moment $bought.nextLifecycleDateTime
+                CreatedDateTime        = ConvertFrom-Microsoft365Moment $bought.createdDateTime 'createdDateTime'
+                NextLifecycleDateTime  = ConvertFrom-Microsoft365Moment $next 'nextLifecycleDateTime'
                 OwnerType              = $bought.ownerType
                 OwnerTenantId          = $bought.ownerTenantId
             }
@@ -332,24 +350,32 @@ function Get-Microsoft365User {
     Get-Microsoft365Page $graph $call 'User.Read.All' -Of 'users' | ForEach-Object -Process {
         foreach ($user in $_) {
             foreach ($name in 'userPrincipalName', 'mail', 'displayName', 'givenName', 'surname', 'country',
-                'department', 'usageLocation', 'onPremisesImmutableId') {
+                'department', 'usageLocation', 'onPremisesImmutableId', 'userType') {
                 $text = $user.$name
-                if ($text -and $text[0] -eq '#') { $user.$name = $text.Substring(1) }
+                if ($null -eq $text) { continue }
+                if ($text -isnot [string]) { Stop-Microsoft365Value $name $text 'a text' }
+                if ($text.Length -and $text[0] -eq '#') { $user.$name = $text.Substring(1) }
             }
+            $enabled = $user.accountEnabled
+            if ($null -ne $enabled -and $enabled -isnot [bool]) { Confirm-Microsoft365Flag $user 'accountEnabled' }
             foreach ($name in 'createdDateTime', 'onPremisesLastSyncDateTime') {
                 $moment = $user.$name
                 if ($null -eq $moment) { continue }
-                if ($Microsoft365Plain.IsMatch($moment)) { $user.$name = $moment.Substring(1) }
-                else { $user.$name = ConvertFrom-Microsoft365Moment (ConvertFrom-Microsoft365Text $moment) }
+                if ($moment -is [string] -and $Microsoft365Plain.IsMatch($moment)) {
+                    $user.$name = $moment.Substring(1)
+                } else { $user.$name = ConvertFrom-Microsoft365Moment $moment $name }
             }
             foreach ($name in 'proxyAddresses', 'otherMails') {
                 $list = $user.$name
                 if ($null -eq $list) { continue }
-                if ($list -isnot [array]) { throw "Microsoft Graph answered with a user whose $name are no list" }
+                if ($list -isnot [array]) { Stop-Microsoft365Value $name $list 'a list of texts' }
+                foreach ($text in $list) {
+                    if ($text -isnot [string]) { Stop-Microsoft365Value $name $list 'a list of texts' }
+                }
                 $sorted = [string[]]$list
                 [Array]::Sort($sorted, $ordinal)
                 $joined = $sorted -join ';'
-                if ($joined.IndexOf('#') -ge 0) { $joined = Join-Microsoft365Text $list }
+                if ($joined.IndexOf('#') -ge 0) { $joined = Join-Microsoft365Text $list $name }
                 $user.$name = if ($joined) { $joined } else { $null }
             }
             [pscustomobject]@{
@@ -361,7 +387,7 @@ function Get-Microsoft365User {
                 DisplayName                = $user.displayName
                 GivenName                  = $user.givenName
                 Surname                    = $user.surname
-                AccountEnabled             = $user.accountEnabled
+                AccountEnabled             = $enabled
                 UserType                   = $user.userType
                 CreatedDateTime            = $user.createdDateTime
                 Country                    = $user.country
@@ -396,20 +422,27 @@ function Get-Microsoft365Assignment {
     $call = '/users?$select=id,licenseAssignmentStates&$top=100'
     Get-Microsoft365Page $graph $call 'User.Read.All' -Of 'users' | ForEach-Object -Process {
         foreach ($user in $_) {
-            if ($user.licenseAssignmentStates -isnot [array]) {
-                throw 'Microsoft Graph answered with a user whose licenseAssignmentStates are no list'
-            }
-            foreach ($state in $user.licenseAssignmentStates) {
+            $states = $user.licenseAssignmentStates
+            if ($states -isnot [array]) { Confirm-Microsoft365Part $user 'licenseAssignmentStates' }
+            foreach ($state in $states) {
+                if ($state -isnot [System.Management.Automation.PSCustomObject]) {
+                    Confirm-Microsoft365Part $user 'licenseAssignmentStates'
+                }
                 $plans = $state.disabledPlans
                 if ($plans -is [array] -and -not $plans.Length) { $plans = '' }
-                elseif ($null -ne $plans) { $plans = Join-Microsoft365Text $plans }
-                $how = $state.state
-                if ($how -and $how[0] -eq '#') { $how = $how.Substring(1) }
+                elseif ($null -ne $plans) { $plans = Join-Microsoft365Text $plans 'disabledPlans' }
+                foreach ($text in $state.skuId, $state.assignedByGroup, $state.state) {
+                    if ($null -eq $text) { continue }
+                    if ($text -isnot [string] -or ($text.Length -and $text[0] -eq '#')) {
+                        Clear-Microsoft365Mark $state @('skuId', 'assignedByGroup', 'state')
+                        break
+                    }
+                }
                 [pscustomobject]@{
                     UserId          = $user.id
                     SkuId           = $state.skuId
                     AssignedByGroup = $state.assignedByGroup
-                    State           = $how
+                    State           = $state.state
                     DisabledPlans   = $plans
                 }
             }
@@ -443,16 +476,16 @@ function Get-Microsoft365SignIn {
             $found = $user.psobject.Properties['signInActivity']
             if ($null -ne $found -and $null -ne $found.Value) {
                 if ($found.Value -isnot [System.Management.Automation.PSCustomObject]) {
-                    throw 'Microsoft Graph answered with a user whose signInActivity is no object'
+                    throw 'signInActivity is no object'
                 }
                 foreach ($name in 'lastSignInDateTime', 'lastNonInteractiveSignInDateTime',
                     'lastSuccessfulSignInDateTime') {
                     $there = $found.Value.psobject.Properties[$name]
                     if ($null -eq $there -or $null -eq $there.Value) { continue }
                     $moment = $there.Value
-                    if ($moment -eq '#0001-01-01T00:00:00Z') { continue }
-                    if ($Microsoft365Plain.IsMatch($moment)) { $dates[$name] = $moment.Substring(1) }
-                    else { $dates[$name] = ConvertFrom-Microsoft365Moment (ConvertFrom-Microsoft365Text $moment) }
+                    if ($moment -isnot [string] -or -not $Microsoft365Plain.IsMatch($moment)) {
+                        $dates[$name] = ConvertFrom-Microsoft365Moment $moment $name
+                    } elseif ($moment -cne '#0001-01-01T00:00:00Z') { $dates[$name] = $moment.Substring(1) }
                 }
             }
             [pscustomobject]@{

@@ -75,7 +75,8 @@ function Test-Microsoft365Concealed($Graph) {
     if ($answer['Status'] -in 400, 403, 404) { return $false }
     Confirm-Microsoft365Answer $answer 'ReportSettings.Read.All'
     $settings = ConvertFrom-Microsoft365Json $answer['Text']
-    (Get-Microsoft365Value $settings 'displayConcealedNames') -eq $true
+    $concealed = Get-Microsoft365Value $settings 'displayConcealedNames'
+    $concealed -is [bool] -and $concealed
 }
 
 # --- the download ---
@@ -204,7 +205,7 @@ function Read-Microsoft365Report($Report, [string]$Period, $File, [string]$Packi
     $principal = $plan['UserPrincipalName']
     while ($rows = Read-Microsoft365Csv $csv) {
         foreach ($cells in $rows) { if ($cells[$principal].IndexOf('@') -lt 0) { $hidden++ } }
-        ConvertTo-Microsoft365Usage $plan $rows $csv['IsOdd']
+        ConvertTo-Microsoft365Usage $plan $rows ($csv['Row'] - $rows.Count) $csv['IsOdd']
     }
     if ($hidden) {
         Write-Warning ("gap concealed: $($plan['Report']) hides the names in $hidden of $($csv['Row']) rows. " +
@@ -218,20 +219,22 @@ function Write-Microsoft365Absence($Report) {
     Write-Verbose "fact: $($Report['Name']) is not offered by this cloud, or retired"
 }
 
-function ConvertTo-Microsoft365Usage($Plan, $Rows, [bool]$IsOdd) {
-    # Emits our rows for rows of a report. A cell costs no function call, unless it has to be escaped.
+function ConvertTo-Microsoft365Usage($Plan, $Rows, [int]$Row, [bool]$IsOdd) {
+    # Emits our rows for rows of a report, the first of them after that many others. A cell costs no function call,
+    # unless it has to be escaped.
     $report, $moments, $periods, $names = $Plan['Report'], $Plan['Moments'], $Plan['Periods'], $Plan['Names']
     $details, $newest, $counts, $numbers = $Plan['Details'], $Plan['Newest'], $Plan['Counts'], $Plan['Numbers']
     $refreshed, $period, $principal = $Plan['ReportRefreshDate'], $Plan['ReportPeriod'], $Plan['UserPrincipalName']
     $product, $deleted, $assigned = $Plan['Product'], $Plan['IsDeleted'], $Plan['AssignedProducts']
     $line = New-Object -TypeName System.Text.StringBuilder
     foreach ($cells in $Rows) {
+        $Row++
         $date = $cells[$refreshed]
-        if (-not $moments.ContainsKey($date)) { $moments[$date] = ConvertFrom-Microsoft365Date $report $date }
+        if (-not $moments.ContainsKey($date)) { $moments[$date] = ConvertFrom-Microsoft365Date $report $Row $date }
         $last = ''
         foreach ($i in $newest) {
             $one = $cells[$i]
-            if (-not $moments.ContainsKey($one)) { $moments[$one] = ConvertFrom-Microsoft365Date $report $one }
+            if (-not $moments.ContainsKey($one)) { $moments[$one] = ConvertFrom-Microsoft365Date $report $Row $one }
             if ([string]::CompareOrdinal($one, $last) -gt 0) { $last = $one }
         }
         $of = [string]$cells[$period]
@@ -245,11 +248,13 @@ function ConvertTo-Microsoft365Usage($Plan, $Rows, [bool]$IsOdd) {
             [void]$line.Append($names[$i]).Append($cell)
         }
         $is = [string]$cells[$deleted]
-        if (-not $Microsoft365Flags.ContainsKey($is)) { throw "$report says Is Deleted '$is', expected True or False" }
+        if (-not $Microsoft365Flags.ContainsKey($is)) {
+            throw "${report}: row $Row says Is Deleted $(Format-Microsoft365Value $is), expected True or False"
+        }
         $devices = $null
         foreach ($i in $counts) {
             $one = $cells[$i]
-            if (-not $numbers.ContainsKey($one)) { $numbers[$one] = ConvertFrom-Microsoft365Number $report $one }
+            if (-not $numbers.ContainsKey($one)) { $numbers[$one] = ConvertFrom-Microsoft365Number $report $Row $one }
             $devices += $numbers[$one]
         }
         [pscustomobject]@{
@@ -272,18 +277,20 @@ function ConvertTo-Microsoft365Detail([string]$Text) {
     $Text.Replace('\', '\\').Replace(';', '\;').Replace("`r", '\r').Replace("`n", '\n')
 }
 
-function ConvertFrom-Microsoft365Date([string]$Name, [string]$Text) {
+function ConvertFrom-Microsoft365Date([string]$Name, [int]$Row, [string]$Text) {
     # yyyy-MM-dd as the moment at which that day begins.
     $day = [DateTime]::MinValue
     $invariant = [System.Globalization.CultureInfo]::InvariantCulture
     if (-not [DateTime]::TryParseExact($Text, 'yyyy-MM-dd', $invariant, 'None', [ref]$day)) {
-        throw "$Name has the date '$Text', expected one such as 2026-11-24"
+        throw "${Name}: row $Row has the date $(Format-Microsoft365Value $Text), expected one such as 2026-11-24"
     }
     $Text + 'T00:00:00'
 }
 
-function ConvertFrom-Microsoft365Number([string]$Name, [string]$Text) {
+function ConvertFrom-Microsoft365Number([string]$Name, [int]$Row, [string]$Text) {
     # A count as a number.
-    if ($Text -notmatch '^[0-9]{1,9}\z') { throw "$Name has the count '$Text', expected a whole number" }
+    if ($Text -notmatch '^[0-9]{1,9}\z') {
+        throw "${Name}: row $Row counts $(Format-Microsoft365Value $Text) devices, expected a number"
+    }
     [int]$Text
 }
