@@ -58,7 +58,7 @@ ALONE = {
     "pygal": ("show/page/",),
     "pydantic": ("settings/", "runs/record.py", "secrets/store.py"),
     "keyring": ("secrets/ring.py",),
-    "cryptography": ("secrets/certificate.py", "signin/"),
+    "cryptography": ("signin/",),
     "filelock": ("runs/", "secrets/store.py"),
     "psutil": ("system/processes.py",),
     "platformdirs": ("system/places.py",),
