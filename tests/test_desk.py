@@ -81,13 +81,12 @@ def cut_off(home: Path) -> str:
 # --- nobody reads it ---
 
 
-@both_ways
 @nowhere
-def test_a_run_goes_on_when_nobody_listens(tmp_path: Path, end: str, buffered: bool) -> None:
+def test_a_run_goes_on_when_nobody_listens(tmp_path: Path, end: str) -> None:
     """The work is done all the same, and its result stands alone on standard output."""
     with tenant(tmp_path) as (config, token), open_end(end) as err:
         words = ("run", "A", "--verbose", "--json", "--config", config)
-        done = bridge(*words, err=err, buffered=buffered, TOKEN=token)
+        done = bridge(*words, err=err, buffered=True, TOKEN=token)
     assert (done.returncode, json.loads(done.stdout)["state"]) == (0, "complete")
 
 
@@ -101,21 +100,18 @@ def test_a_run_that_nobody_reads_is_done(tmp_path: Path, buffered: bool) -> None
     assert Runs(tmp_path / "state").load("last:A").state is State.COMPLETE
 
 
-@both_ways
-def test_gaps_under_strict_that_nobody_reads(tmp_path: Path, buffered: bool) -> None:
+def test_gaps_under_strict_that_nobody_reads(tmp_path: Path) -> None:
     """Gaps have their exit code, whoever reads about them."""
     with tenant(tmp_path, "concealed") as (config, token), open_end("unread") as out:
         words = ("run", "A", "--strict", "--config", config)
-        done = bridge(*words, out=out, buffered=buffered, TOKEN=token)
+        done = bridge(*words, out=out, buffered=True, TOKEN=token)
     assert done.returncode == EXIT_GAPS
 
 
-@both_ways
-@pytest.mark.parametrize("words", [("check",), ("check", "--json")])
-def test_a_check_that_nobody_reads(tmp_path: Path, words: tuple[str, ...], buffered: bool) -> None:
+def test_a_check_that_nobody_reads(tmp_path: Path) -> None:
     """What a check found is its exit code: here there is no beacon."""
     with open_end("unread") as out:
-        done = bridge(*words, "--root", str(tmp_path / "none"), out=out, buffered=buffered)
+        done = bridge("check", "--root", str(tmp_path / "none"), out=out, buffered=True)
     assert done.returncode == 4
 
 
@@ -182,11 +178,10 @@ def test_output_that_cannot_be_written_is_a_failure(words: tuple[str, ...], buff
 
 
 @full_disk
-@both_ways
-def test_a_run_whose_result_cannot_be_written(tmp_path: Path, buffered: bool) -> None:
+def test_a_run_whose_result_cannot_be_written(tmp_path: Path) -> None:
     """The run is done, and its command says that nobody could be told."""
     with tenant(tmp_path, "concealed") as (config, token), open_end("full") as out:
-        done = bridge("run", "A", "--strict", "--config", config, out=out, buffered=buffered, TOKEN=token)
+        done = bridge("run", "A", "--strict", "--config", config, out=out, buffered=True, TOKEN=token)
     assert (done.returncode, UNWRITTEN in done.stderr) == (1, True)
     assert Runs(tmp_path / "state").load("last:A").state is State.COMPLETE_WITH_GAPS
 
@@ -195,9 +190,8 @@ def test_a_run_whose_result_cannot_be_written(tmp_path: Path, buffered: bool) ->
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no SIGINT for a single child on Windows")
-@both_ways
 @nowhere
-def test_ctrl_c_when_nobody_listens(tmp_path: Path, end: str, buffered: bool) -> None:
+def test_ctrl_c_when_nobody_listens(tmp_path: Path, end: str) -> None:
     """An interrupted command exits with 130 although it can tell nobody; here it waits for a secret."""
     with tenant(tmp_path) as (config, _), open_end(end) as err:
         Path(config).write_text(Path(config).read_text().replace("env:TOKEN", "stdin:TOKEN"))
@@ -206,7 +200,7 @@ def test_ctrl_c_when_nobody_listens(tmp_path: Path, end: str, buffered: bool) ->
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=err,
-            env=environment(buffered=buffered),
+            env=environment(buffered=True),
         )
         until = time.monotonic() + 20
         while not (tmp_path / "state" / "logs" / "beacon-bridge.log").exists():
