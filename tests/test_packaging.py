@@ -91,7 +91,7 @@ def test_an_installed_wheel_converts(wheel: Path, tmp_path: Path) -> None:
     home = tmp_path / "environment"
     run([sys.executable, "-m", "venv", home], tmp_path)
     programs = home / ("Scripts" if os.name == "nt" else "bin")
-    run([programs / "python", "-m", "pip", "install", "--quiet", wheel], tmp_path)
+    run([programs / "python", "-m", "pip", "install", "--quiet", "--no-compile", wheel], tmp_path)
     state = tmp_path / "state"
     config = tmp_path / "bridge.toml"
     config.write_text(f"[bridge]\nstate = {json.dumps(str(state))}\n", "utf-8")

@@ -51,6 +51,7 @@ def prepare(home: Path) -> None:
         run([sys.executable, "-m", "venv", "--clear", str(home)], "could not make .venv", HOW_TO_VENV)
     _say("Installing the project and its tools into .venv (a minute or two the first time) ...")
     pip = [str(python_of(home)), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip.append("--no-compile")  # most of it is never imported, the rest is compiled when it is
     run([*pip, "--editable", f"{ROOT}[dev]"], "pip could not install the project", HOW_TO_PIP)
     stamp.write_text(wanted, "utf-8")
 
