@@ -137,7 +137,7 @@ class CaptureWriter:
 
     def write_lines(self, lines: Sequence[bytes]) -> None:
         """Write rows that are row lines already, as `RowForm` makes them."""
-        self._file.writelines(lines)
+        self._file.write(b"".join(lines))  # writelines would write one at a time
         self.rows += len(lines)
 
     def mark(self) -> None:
