@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -35,14 +36,18 @@ class Desk:
         return assembly.workplace(self.config, self.root, os.environ, sys.stdin.read)
 
     def show(self, value: object, lines: Callable[[], object]) -> None:
-        """Print a result: JSON for scripts, else what people see."""
+        """Print a result: JSON for scripts, written as its iterators are asked, else what people see."""
         from bridge.show import screen
+        from bridge.show.flow import flow
 
-        drawn = screen.as_json(value) if self.json else lines()
-        put = click.echo if self.json else screen.console(sys.stdout).print
+        if self.json:
+            with printing():
+                sys.stdout.writelines(chain(flow(value), "\n"))
+            return
+        drawn, out = lines(), screen.console(sys.stdout)
         with printing():
             for one in drawn if isinstance(drawn, list) else [drawn]:
-                put(one)
+                out.print(one)
 
     def tell(self, text: str) -> None:
         """Print a line of talk."""

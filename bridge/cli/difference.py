@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,12 +9,11 @@ import click
 
 from bridge.cli import pages
 from bridge.cli.group import group
-from bridge.desk import Desk, examples, printing, shared
+from bridge.desk import Desk, examples, shared
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from bridge.difference import Difference
     from bridge.runs.record import Run
 
 
@@ -52,7 +50,7 @@ def diff(desk: Desk, what: tuple[str, ...], since: datetime | None, file: Path |
     with compared(runs, *_pair(desk, what, since)) as found:
         if file is not None:
             pages.write(desk, file, shown.html(found))
-        _print(desk, found)
+        desk.show(shown.as_json(found), lambda: shown.lines(found))
     return 0
 
 
@@ -64,15 +62,3 @@ def _pair(desk: Desk, what: tuple[str, ...], since: datetime | None) -> tuple[Ru
         return difference.pair_since(runs, what[0], since.date())
     named = [runs.load(name) for name in what]
     return (named[0], named[1]) if len(named) > 1 else (difference.before_of(runs, named[0]), named[0])
-
-
-def _print(desk: Desk, found: Difference) -> None:
-    from bridge.show import difference as shown
-    from bridge.show.flow import flow
-
-    if not desk.json:
-        desk.show({}, lambda: shown.lines(found))
-        return
-    with printing():
-        sys.stdout.writelines(flow(shown.as_json(found)))
-        sys.stdout.write("\n")

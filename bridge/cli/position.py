@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from typing import IO
 
     from bridge.position import Position, Source
-    from bridge.show.position import Everyone
 
 _PRINTED = "-"  # the name of standard output
 
@@ -107,21 +106,9 @@ def _everyone(desk: Desk, *, csv: Path | None, file: Path | None) -> int:
         if file is not None:
             pages.write(desk, file, shown.all_html(found))
         if not _put_csv(desk, csv, partial(shown.write_all_csv, found)):
-            _print(desk, found)
+            desk.show(shown.all_json(found), lambda: shown.all_lines(found))
     codes = {error.exit_code for error in failed.values()}
     return EXIT_SEVERAL if len(codes) > 1 else next(iter(codes), 0)
-
-
-def _print(desk: Desk, found: Everyone) -> None:
-    from bridge.show import position as shown
-    from bridge.show.flow import flow
-
-    if not desk.json:
-        desk.show({}, lambda: shown.all_lines(found))
-        return
-    with printing():
-        sys.stdout.writelines(flow(shown.all_json(found)))
-        sys.stdout.write("\n")
 
 
 def _sources(desk: Desk) -> tuple[list[Source], dict[str, BridgeError]]:

@@ -10,7 +10,8 @@ from bridge.show.screen import as_json
 def flow(value: object, indent: str = "") -> Iterator[str]:
     """Yield one JSON value piece by piece, ASCII only; an iterator becomes an array as it is asked.
 
-    What holds an iterator opens up line by line; everything else stands on one line.
+    What holds an iterator opens up line by line, and so does a value that holds none at all; what lies inside
+    stands on one line.
     """
     if isinstance(value, Iterator):
         yield from _between("[]", (("", one) for one in value), indent)
@@ -18,7 +19,7 @@ def flow(value: object, indent: str = "") -> Iterator[str]:
         items = ((f"{as_json(name, indent=None)}: ", one) for name, one in value.items())
         yield from _between("{}", items, indent)
     else:
-        yield as_json(value, indent=None)
+        yield as_json(value, indent=None if indent else 2)
 
 
 def _between(signs: str, items: Iterator[tuple[str, object]], indent: str) -> Iterator[str]:

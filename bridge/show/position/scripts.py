@@ -24,12 +24,12 @@ def as_json(found: Position) -> dict[str, object]:
 
 
 def all_json(found: Everyone) -> dict[str, object]:
-    """Return all positions and every user whom mail does not tell apart, these to be written as they come."""
+    """Return all positions and every user whom mail does not tell apart, as iterators."""
     return {
         "connections": [as_json(one) for one in found.positions],
         "failed": [{"connection": name, **screen.error_json(error)} for name, error in found.failed.items()],
         "read_again": list(found.matching.again),
-        "counts": [asdict(one) for one in found.matching.counts()],
+        "counts": map(asdict, found.matching.counts()),
         "people": map(asdict, _everybody(found.matching)),
     }
 
