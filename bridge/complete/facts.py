@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import ceil
@@ -68,7 +68,7 @@ class Facts:
     empty: Collection[str] = ()  # reports that were asked for and have no rows
     by_hand: bool = False  # somebody saved the rows: which steps there are was up to him
     offered: bool = True  # whether the cloud has usage reports
-    sign_ins: bool = True  # whether the last sign-ins were to be read: asked for, and no gap
+    left_out: Set[str] = frozenset()  # steps that nobody asked for, or whose gap says why there are no rows
     dated: int = 0  # rows of SignIn with any date
     share: Fraction = Fraction(1, 200)  # count_slack of the connection
 

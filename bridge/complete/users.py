@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from bridge.complete.facts import Facts, many
@@ -11,8 +12,12 @@ from bridge.readers.ours import SIGN_IN, USER
 
 def counted(facts: Facts) -> Check:
     """Compare the rows of User with Graph's counts, widened by the slack; no user at all is never right."""
-    rows = facts.rows[USER]
-    return _compared("users", f"{many(rows, 'user')} read", rows, facts)
+    rows, counts = facts.rows[USER], facts.counts.get("User", ())
+    read = f"{many(rows, 'user')} read"
+    if not counts:
+        text = f"{read}; there is no count to compare with"
+        return Check("users", "noted" if facts.by_hand else "warned", text)
+    return _compared("users", read, rows, facts, "Microsoft Graph counted", counts)
 
 
 def signed_in(facts: Facts) -> Check:
@@ -23,7 +28,11 @@ def signed_in(facts: Facts) -> Check:
     """
     rows, dated, licensed = facts.rows[SIGN_IN], facts.dated, facts.most_licensed
     whose = "1 user's" if rows == 1 else f"{rows:,} users'"
-    check = _compared("sign-ins", f"{whose} sign-ins read, {dated:,} with a date", rows, facts)
+    read = f"{whose} sign-ins read, {dated:,} with a date"
+    if counts := facts.counts.get("User", ()):
+        check = _compared("sign-ins", read, rows, facts, "Microsoft Graph counted", counts)
+    else:
+        check = _compared("sign-ins", read, rows, facts, "users read:", (facts.rows[USER],))
     check = replace(check, number=dated)
     if repeated := facts.people.signed_in_twice:
         return replace(check, level="refused", text=f"{check.text}; {many(repeated, 'user')} came twice")
@@ -34,13 +43,7 @@ def signed_in(facts: Facts) -> Check:
     return check
 
 
-def _compared(name: str, read: str, rows: int, facts: Facts) -> Check:
-    counts, by = facts.counts.get("User", ()), "Microsoft Graph counted"
-    if not counts and name != "users":
-        counts, by = (facts.rows[USER],), "users read:"
-    if not counts:
-        text = f"{read}; there is no count to compare with"
-        return Check(name, "noted" if facts.by_hand else "warned", text)
+def _compared(name: str, read: str, rows: int, facts: Facts, by: str, counts: Collection[int]) -> Check:
     slack, least, most = facts.slack, min(counts), max(counts)
     told = " and ".join(f"{count:,}" for count in counts)
     text = f"{read}; {by} {told}, give or take {slack:,}"

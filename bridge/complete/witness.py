@@ -170,7 +170,7 @@ class Witness(AbstractContextManager["Witness"]):
             empty=[name for name in asked(run) if name.casefold() not in self._reports],
             by_hand=run.origin is Origin.BY_HAND,
             offered=is_offered(run),
-            sign_ins=reads_sign_ins(run, gaps),
+            left_out=set() if reads_sign_ins(run, gaps) else {SIGN_IN},
             dated=self._dated,
             share=Fraction(str(run.settings.get("count_slack", 0.005))),
         )
