@@ -381,6 +381,13 @@ def test_sign_ins_of_nobody_are_warned_of(tmp_path: Path, licensed: int, dated: 
     assert check.text.endswith("; 11 users are licensed") == (level == "warned")
 
 
+def test_lost_sign_ins_are_refused_though_none_has_a_date(tmp_path: Path) -> None:
+    """A warning about the dates is no reason to let a part of the users through."""
+    held = [(user(number), E3, "Active") for number in range(11)]
+    lost = replace(TRUE, signed_in=TRUE.signed_in[:29], dated=0, assignments=held, licensed=(11, 11))
+    assert checks(tmp_path, lost)["sign-ins"].level == "refused"
+
+
 @pytest.mark.parametrize(
     ("said", "gaps"), [("no", {}), (" NO ", {}), ("yes", {SIGN_IN: "sign-ins"})], ids=str
 )

@@ -47,6 +47,7 @@ class Talked:
     folder: Path
     code: str
     minutes: Minutes = field(default_factory=lambda: Minutes(1, 1, 1))
+    patience: float = 0.0  # seconds that who is told takes over each line
     said: list[Talk] = field(default_factory=list)
     only_32: bool = False
     secret: str = "key-canary"  # noqa: S105  # what the child may betray
@@ -58,11 +59,15 @@ class Talked:
         reader = load(make_reader_folder(self.folder), Owner.PATH)
         job = Job("run", reader, {"ServiceUrl": "u", "ApiKey": Secret(self.secret)}, folder, self.minutes)
         order = orders.of("collect", job)
-        account = Account(job, self.said.append, {STEP: folder / "capture" / "001.xml"})
+        account = Account(job, self._take, {STEP: folder / "capture" / "001.xml"})
         argv = [sys.executable, "-c", textwrap.dedent(BEGIN) + textwrap.dedent(self.code)]
         with Host(argv, of_child(os.environ), folder, order) as host:
             Watch(host, order, account, only_32=self.only_32).follow()
         return account
+
+    def _take(self, talk: Talk) -> None:
+        self.said.append(talk)
+        time.sleep(self.patience)
 
     def failure(self, kind: type[BridgeError] = ReaderError) -> str:
         """Return what the error says that the child's behaviour amounts to."""
@@ -264,6 +269,13 @@ def test_a_process_that_left_the_tree_and_writes_on_does_not_hide_the_end(tmp_pa
     said = Talked(tmp_path, code, Minutes(step=0, run=0, silence=0.25)).failure()
     assert "PowerShell ended with code 5" in said
     assert time.monotonic() - begun < 15
+
+
+def test_what_has_come_is_heard_however_long_that_takes(tmp_path: Path) -> None:
+    """A listener who is slow hears the last line, too: the time after the end is the pipes', not his."""
+    talked = Talked(tmp_path, "os.write(1, b'line\\n' * 100 + b'last\\n'); sys.exit(5)", patience=0.04)
+    assert "code 5" in talked.failure(BeaconError)
+    assert talked.log[-1] == "output: last"
 
 
 @pytest.mark.parametrize("page", ["utf-8", "cp1252", "cp850", "utf-16-le"])
